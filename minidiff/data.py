@@ -1,0 +1,257 @@
+"""The data sets: one function each, every one returning a `Data`.
+
+    moons = two_moons(10_000)            a set in the plane, made from a seed
+    clothes = fashion_mnist("train")     60,000 grey images of 28 x 28 pixels
+    tiles = sprites()                    1,465 colour images of 32 x 32 pixels
+
+Every set is standardised by one scalar shift and one scalar scale, fixed constants of the set and not statistics of the
+sample drawn: the mean over all coordinates is 0 and the mean square is 1. The rest of the package can therefore take
+the spread of the data to be 1. The sets in the plane are centred by their recipes, so their shift is 0. The data cards
+under `data/` give the numbers, the sources and the licences.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import math
+import os
+import struct
+import sys
+import tempfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class DataError(RuntimeError):
+    """A data file is missing, damaged or unreachable; the message says which one, what is wrong and how to mend it."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Data:
+    """A data set in standardised units: `raw = x * scale + shift`.
+
+    x: (N, *) float32. y: (N,) int64 class labels, or None. names: the names of the classes, entry k for label k.
+    captions: one name for each of the N items, or None.
+    """
+
+    x: Tensor
+    y: Tensor | None = None
+    shift: float = 0.0
+    scale: float = 1.0
+    names: tuple[str, ...] | None = None
+    captions: tuple[str, ...] | None = None
+
+    def restore(self, x: Tensor) -> Tensor:
+        """From standardised to original units (for images: 0 is black, 1 is white; a sample may fall outside)."""
+        return x * self.scale + self.shift
+
+    def standardise(self, raw: Tensor) -> Tensor:
+        """From original to standardised units."""
+        return (raw - self.shift) / self.scale
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, items: slice | Tensor | Sequence[int]) -> "Data":
+        """The part of the set picked by a slice, a mask or a list of indices: `clothes[clothes.y == 7]`."""
+        if isinstance(items, Integral):
+            raise TypeError(f"Data[{items}] would not be a data set; take data.x[{items}], or data[{items}:{items} + 1]")
+        y = None if self.y is None else self.y[items]
+        captions = self.captions
+        if captions is not None:
+            captions = tuple(captions[i] for i in torch.arange(len(self))[items].tolist())
+        return Data(self.x[items], y, self.shift, self.scale, self.names, captions)
+
+    def __repr__(self) -> str:
+        classes = "no labels" if self.names is None else f"{len(self.names)} classes"
+        return f"Data(x {tuple(self.x.shape)}, {classes}, shift {self.shift:.6g}, scale {self.scale:.6g})"
+
+
+# ---- where the files are -----------------------------------------------------------------------------------------
+
+
+def cache_folder() -> Path:
+    """The folder for downloaded files: $XDG_CACHE_HOME/minidiff, or the place this operating system keeps caches."""
+    if Path(os.environ.get("XDG_CACHE_HOME", "")).is_absolute():
+        return Path(os.environ["XDG_CACHE_HOME"]) / "minidiff"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "minidiff"
+    if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
+        return Path(os.environ["LOCALAPPDATA"]) / "minidiff"
+    return Path.home() / ".cache" / "minidiff"
+
+
+def data_folders() -> list[Path]:
+    """Where `find` looks, in order: $MINIDIFF_DATA, the repository's `data/`, the cache folder.
+
+    The repository is the folder beside the package or, when the package was installed elsewhere, the current directory
+    or one of its parents. DataError where $MINIDIFF_DATA is not a folder.
+    """
+    folders = []
+    if chosen := os.environ.get("MINIDIFF_DATA"):
+        if not Path(chosen).is_dir():
+            raise DataError(f"MINIDIFF_DATA is set to {chosen}, which is not a folder: correct it, or unset it")
+        folders.append(Path(chosen))
+    here = Path.cwd()
+    for root in (Path(__file__).resolve().parent.parent, here, *here.parents):
+        if (root / "minidiff" / "data.py").is_file() and root / "data" not in folders:
+            folders.append(root / "data")
+    return [*folders, cache_folder()]
+
+
+def _search(relative_path: str) -> Path | None:
+    return next((folder / relative_path for folder in data_folders() if (folder / relative_path).exists()), None)
+
+
+def find(relative_path: str) -> Path:
+    """The path of a data file or folder, such as "sprites/sprites.png"; DataError if none of `data_folders()` has it."""
+    path = _search(relative_path)
+    if path is None:
+        places = ", ".join(str(folder) for folder in data_folders())
+        raise DataError(
+            f"{relative_path} is missing (looked in {places}): in minidiff's repository, restore it with"
+            f" git checkout -- data/{relative_path}, or set MINIDIFF_DATA to a folder that holds it"
+        )
+    return path
+
+
+def _damaged(path: Path, what: str) -> DataError:
+    """The error for a file that is there but wrong, with the way to get it back."""
+    if path.is_relative_to(cache_folder()):
+        return DataError(f"{path} {what}: delete it, and it will be downloaded again")
+    for folder in data_folders():
+        if path.is_relative_to(folder) and folder.name == "data":
+            return DataError(f"{path} {what}: restore it with git checkout -- data/{path.relative_to(folder).as_posix()}")
+    return DataError(f"{path} {what}: put a good copy in its place")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _damaged(path, f"cannot be read ({error.strerror})") from error
+
+
+# ---- images ------------------------------------------------------------------------------------------------------
+
+FASHION_MNIST_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+FASHION_MNIST_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+FASHION_MNIST_SHIFT, FASHION_MNIST_SCALE = 0.286041, 0.353024  # mean and deviation of the training pixels in [0, 1]
+_FASHION_MNIST_FILES = {  # shape, and SHA-256 of the decompressed file
+    "train-images-idx3-ubyte.gz": (
+        (60_000, 28, 28), "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+    "train-labels-idx1-ubyte.gz": (
+        (60_000,), "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+    "t10k-images-idx3-ubyte.gz": (
+        (10_000, 28, 28), "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+    "t10k-labels-idx1-ubyte.gz": (
+        (10_000,), "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+}  # fmt: skip
+
+
+def fashion_mnist(split: str = "train") -> Data:
+    """Fashion-MNIST (Xiao et al. 2017): x (N, 1, 28, 28), ten classes; N is 60,000 ("train") or 10,000 ("test").
+
+    Read from the repository, or downloaded once where no copy is found. DataError if a file is damaged or unreachable.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f'split is "train" or "test", not {split!r}')
+    prefix = "train" if split == "train" else "t10k"
+    pixels = torch.from_numpy(_fashion_mnist_file(f"{prefix}-images-idx3-ubyte.gz"))
+    labels = torch.from_numpy(_fashion_mnist_file(f"{prefix}-labels-idx1-ubyte.gz"))
+    x = pixels.unsqueeze(1).to(torch.float32).div_(255).sub_(FASHION_MNIST_SHIFT).div_(FASHION_MNIST_SCALE)
+    return Data(x, labels.long(), FASHION_MNIST_SHIFT, FASHION_MNIST_SCALE, FASHION_MNIST_NAMES)
+
+
+def _fashion_mnist_file(name: str) -> np.ndarray:
+    path = _search(f"fashion-mnist/{name}")
+    if path is None:
+        path = fetch_fashion_mnist() / name
+    return _read_idx(path, *_FASHION_MNIST_FILES[name])
+
+
+def _read_idx(path: Path, shape: tuple[int, ...], sha256: str) -> np.ndarray:
+    """The uint8 array in a gzipped IDX file; DataError unless its shape and the SHA-256 of its content are as given."""
+    try:
+        return _parse_idx(_read(path), shape, sha256)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _parse_idx(compressed: bytes, shape: tuple[int, ...], sha256: str) -> np.ndarray:
+    """IDX is a magic number (0x08 for bytes, then the number of axes), the shape as big-endian int32, and the bytes."""
+    header, size = 4 + 4 * len(shape), math.prod(shape)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(compressed)) as stream:
+            content = stream.read(header + size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError("is cut short or not a gzip file") from error
+    if len(content) < header:
+        raise ValueError("is too short for its header")
+    magic, *found = struct.unpack(f">{1 + len(shape)}I", content[:header])
+    if magic != 0x0800 + len(shape):
+        raise ValueError(f"has the magic number {magic} instead of {0x0800 + len(shape)}")
+    if tuple(found) != shape or len(content) != header + size:
+        raise ValueError(f"should hold {shape} bytes, but says {tuple(found)} and holds {len(content) - header}")
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("does not have the expected content (its SHA-256 differs)")
+    return np.frombuffer(bytearray(content), np.uint8, offset=header).reshape(shape)
+
+
+def fetch_fashion_mnist() -> Path:
+    """Download Fashion-MNIST (30 MB) from Zalando's address to the cache folder; returns the folder.
+
+    Files already there and sound are kept, damaged ones replaced. A file appears only once its SHA-256 is right.
+    """
+    folder = cache_folder() / "fashion-mnist"
+    for name, (shape, sha256) in _FASHION_MNIST_FILES.items():
+        try:
+            _read_idx(folder / name, shape, sha256)
+        except DataError:
+            _download(FASHION_MNIST_URL + name, folder / name, shape, sha256)
+    return folder
+
+
+def _download(url: str, path: Path, shape: tuple[int, ...], sha256: str) -> None:
+    """Fetch, verify, then write: to a temporary file in the same folder, which takes the name in one atomic step."""
+    from http.client import HTTPException
+    from urllib.request import urlopen
+
+    instead = "restore Fashion-MNIST with git checkout -- data/fashion-mnist in minidiff's repository"
+    try:
+        with urlopen(url, timeout=15) as response:
+            compressed = response.read(2 * math.prod(shape) + 1024)  # more is not this file
+        _parse_idx(compressed, shape, sha256)
+    except ValueError as error:
+        raise DataError(f"what {url} sent {error}, so it was not kept: try again, or {instead}") from error
+    except (OSError, HTTPException) as error:
+        raise DataError(f"{url} cannot be reached ({error}): connect to the network, or {instead}") from error
+    try:
+        _write_atomically(path, compressed)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror}): free or change that folder, or {instead}") from error
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

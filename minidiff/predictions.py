@@ -1,0 +1,120 @@
+"""What a denoiser knows: the clean sample and the noise, two views of one guess.
+
+Whatever a network is trained to output is a mixture  out = a * x0 + b * eps.
+Together with the path  x_t = alpha * x0 + sigma * eps  that is two equations in two unknowns:
+
+    [x_t]   [alpha  sigma] [ x0]
+    [out] = [  a      b  ] [eps]
+
+so every target is one pair (a, b), and one 2x2 solve decodes them all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .schedules import Schedule, Time, angle, at
+
+
+class Prediction(NamedTuple):
+    """A guess at both ingredients of x_t = alpha * x0 + sigma * eps; each (B, *)."""
+
+    x0: Tensor
+    eps: Tensor
+
+
+Target = Callable[[Schedule, Tensor], tuple[Tensor, Tensor]]
+
+
+def x0_target(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Predict the clean sample."""
+    return torch.ones_like(t), torch.zeros_like(t)
+
+
+def eps_target(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Predict the noise (Ho et al. 2020, Eq. 14)."""
+    return torch.zeros_like(t), torch.ones_like(t)
+
+
+def v_target(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Predict v = alpha * eps - sigma * x0 (Salimans & Ho 2022, Appendix D)."""
+    alpha, sigma = schedule(t)
+    return -sigma, alpha
+
+
+TARGETS: dict[str, Target] = {"x0": x0_target, "eps": eps_target, "v": v_target}
+
+
+@lru_cache(maxsize=None)
+def coefficients(target: str, schedule: Schedule) -> Schedule:
+    """The pair (a, b) of a target as a function of time alone."""
+    if target not in TARGETS:
+        raise ValueError(f"unknown target {target!r}; choose from {', '.join(TARGETS)}")
+    return partial(TARGETS[target], schedule)
+
+
+def solve(x_t: Tensor, out: Tensor, target: str, schedule: Schedule, t: Time) -> Prediction:
+    """Recover (x0, eps) from x_t and a network output, both (B, *): Cramer's rule for the 2x2 system above.
+
+    At sigma = 0 nothing is hidden: x0 = x_t / alpha, eps = 0. Raises ValueError where the target says nothing
+    that x_t did not already say, that is, where the determinant alpha * b - sigma * a vanishes.
+    """
+    alpha, sigma = at(schedule, t, x_t)
+    a, b = at(coefficients(target, schedule), t, x_t)
+    det = alpha * b - sigma * a
+    if isinstance(det, Tensor):  # every sample at its own t
+        clean = sigma == 0
+        _refuse(det.masked_fill(clean, 1.0).abs().min(), target)
+        x0, eps = (b * x_t - sigma * out) / det, (alpha * out - a * x_t) / det
+        return Prediction(torch.where(clean, x_t / alpha, x0), torch.where(clean, 0.0, eps))
+    if sigma == 0:
+        return Prediction(x_t / alpha, torch.zeros_like(x_t))
+    _refuse(abs(det), target)
+    return Prediction((b * x_t - sigma * out) / det, (alpha * out - a * x_t) / det)
+
+
+def _refuse(det: float | Tensor, target: str) -> None:
+    if det < 1e-7:  # not == 0: in float32 the cosine of a right angle is -4e-8
+        raise ValueError(
+            f"a network that predicts {target!r} cannot tell x0 from eps at this t: its determinant "
+            f"alpha * b - sigma * a is {float(det):.0e}; keep t away from that end, or predict 'v'"
+        )
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """Anything that answers  denoiser(x_t, t) -> (x0, eps)  on a schedule of its own."""
+
+    schedule: Schedule
+    predict: Callable[..., Prediction]
+
+    def __call__(self, x_t: Tensor, t: Time, **cond) -> Prediction:
+        return self.predict(x_t, t, **cond)
+
+
+class LearnedDenoiser(nn.Module):
+    """A network whose output is read as `target` on `schedule`; a Denoiser too.
+
+    net: forward(x, level, **cond), with level (B,) the noise angle in [0, 1]. Raises ValueError for an unknown target.
+    """
+
+    def __init__(self, net: nn.Module, schedule: Schedule, target: str = "v"):
+        super().__init__()
+        coefficients(target, schedule)  # refuse an unknown name now, not after an hour of training
+        self.net, self.schedule, self.target = net, schedule, target
+
+    def output(self, x_t: Tensor, t: Time, **cond) -> Tensor:
+        """The raw output of the network, which sees an input of unit variance and the noise angle."""
+        alpha, sigma = at(self.schedule, t, x_t)
+        level = torch.as_tensor(angle(alpha, sigma), dtype=x_t.dtype, device=x_t.device).reshape(-1)
+        return self.net(x_t / (alpha**2 + sigma**2) ** 0.5, level.expand(len(x_t)), **cond)
+
+    def forward(self, x_t: Tensor, t: Time, **cond) -> Prediction:
+        return solve(x_t, self.output(x_t, t, **cond), self.target, self.schedule, t)
+
+
+AnyDenoiser = Denoiser | LearnedDenoiser

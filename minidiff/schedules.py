@@ -1,0 +1,137 @@
+"""Noise schedules: how much signal and how much noise is left at time t.
+
+A schedule is a function  t -> (alpha, sigma)  that draws a Gaussian path
+
+    x_t = alpha * x0 + sigma * eps,        eps ~ N(0, I).
+
+Data lives at t = 0 and noise grows with t. To add a schedule, write one function of a tensor.
+"""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+Schedule = Callable[[Tensor], tuple[Tensor, Tensor]]
+Time = float | Tensor  # a Python float while sampling; a tensor, () or (B,), while training
+
+
+def linear_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tuple[Tensor, Tensor]:
+    """DDPM's linear betas in continuous time (Song et al. 2021, Eq. 33); t in [0, 1]."""
+    return _preserving(-0.5 * (beta_min * t + (beta_max - beta_min) * t**2 / 2))
+
+
+def quadratic_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tuple[Tensor, Tensor]:
+    """Betas whose square root is linear in t, so they start more gently; t in [0, 1].
+
+    Diffusers calls this "scaled_linear"; Stable Diffusion uses it with other ends.
+    """
+    root, slope = math.sqrt(beta_min), math.sqrt(beta_max) - math.sqrt(beta_min)
+    return _preserving(-0.5 * (root**2 * t + root * slope * t**2 + slope**2 * t**3 / 3))
+
+
+def cosine(t: Tensor) -> tuple[Tensor, Tensor]:
+    """A quarter turn from data to noise (Nichol & Dhariwal 2021, Eq. 17, with s = 0); t in [0, 1]."""
+    return torch.cos(math.pi / 2 * t), torch.sin(math.pi / 2 * t)
+
+
+def sigmoid(t: Tensor, start: float = -3.0, end: float = 3.0) -> tuple[Tensor, Tensor]:
+    """alpha^2 falls along a logistic curve, gently at both ends (Jabri et al. 2023; Chen 2023); t in [0, 1]."""
+    top, bottom = 1 / (1 + math.exp(start)), 1 / (1 + math.exp(end))
+    logistic = torch.sigmoid(-start - (end - start) * t).clamp(bottom, top)  # rounding could overshoot the ends
+    return ((logistic - bottom) / (top - bottom)).sqrt(), ((top - logistic) / (top - bottom)).sqrt()
+
+
+def edm(t: Tensor) -> tuple[Tensor, Tensor]:
+    """Variance exploding: nothing shrinks and time IS the noise level (Karras et al. 2022, Table 1); t >= 0."""
+    return torch.ones_like(t), t
+
+
+def flow(t: Tensor) -> tuple[Tensor, Tensor]:
+    """The straight line of flow matching (Lipman et al. 2023, Eq. 22, with time reversed); t in [0, 1]."""
+    return 1 - t, t
+
+
+def from_betas(betas: Tensor) -> Schedule:
+    """DDPM's own table (Ho et al. 2020, Eq. 4): alpha-bar_k = (1 - beta_1) ... (1 - beta_k) stands at t = k / T.
+
+    betas: (T,) in (0, 1). t = 0 is clean data; between entries log alpha-bar is linear in t, in float64.
+    Raises ValueError where betas are not a 1-D table of numbers strictly between 0 and 1.
+    """
+    betas = torch.as_tensor(betas, dtype=torch.float64).cpu()
+    if betas.ndim != 1 or len(betas) == 0 or not ((betas > 0) & (betas < 1)).all():
+        raise ValueError("betas must be a 1-D tensor of numbers strictly between 0 and 1, one a step")
+    log_bar = torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-betas).cumsum(0)])  # (T + 1,)
+
+    def table(t: Tensor) -> tuple[Tensor, Tensor]:
+        place = t.double().cpu() * len(betas)
+        near = place.round()
+        place = torch.where((place - near).abs() < 1e-4, near, place)  # float32 k/T is not quite entry k
+        k = place.floor().long().clamp(0, len(betas) - 1)
+        log_alpha = 0.5 * (log_bar[k] + (place - k) * (log_bar[k + 1] - log_bar[k]))
+        return tuple(c.to(t) for c in _preserving(log_alpha))
+
+    return table
+
+
+SCHEDULES: dict[str, Schedule] = {
+    "linear_beta": linear_beta,
+    "quadratic_beta": quadratic_beta,
+    "cosine": cosine,
+    "sigmoid": sigmoid,
+    "edm": edm,
+    "flow": flow,
+}
+
+
+def _preserving(log_alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """alpha and the sigma that keeps alpha^2 + sigma^2 = 1, without cancellation near t = 0."""
+    return log_alpha.exp(), (-torch.expm1(2 * log_alpha)).sqrt()
+
+
+@lru_cache(maxsize=4096)
+def evaluate(curve: Schedule, t: float) -> tuple[float, float]:
+    """A pair of functions of time at one Python float, in float64, remembered: sampling asks again and again."""
+    a, b = curve(torch.tensor(t, dtype=torch.float64))
+    return float(a), float(b)
+
+
+def at(curve: Schedule, t: Time, x: Tensor) -> tuple[Time, Time]:
+    """A schedule (or any pair of functions of time) at t, ready to multiply x: (B, *).
+
+    A float t gives two floats; a tensor t, () or (B,), gives tensors of shape (), or (B, 1, ..., 1).
+    """
+    if not isinstance(t, Tensor):
+        return evaluate(curve, float(t))
+    if t.ndim > 1 or (t.ndim == 1 and len(t) not in (1, len(x))):
+        raise ValueError(f"t must be a float, or a tensor of shape () or ({len(x)},); got shape {tuple(t.shape)}")
+    shape = t.shape + (1,) * (x.ndim - t.ndim) if t.ndim else ()
+    first, second = curve(t)
+    return first.reshape(shape), second.reshape(shape)
+
+
+def log_snr(schedule: Schedule, t: Tensor) -> Tensor:
+    """log(alpha^2 / sigma^2), the log signal-to-noise ratio: +inf for data, -inf for noise (Kingma et al. 2021)."""
+    alpha, sigma = schedule(t)
+    return 2 * (alpha.log() - sigma.log())
+
+
+def angle(alpha: Time, sigma: Time) -> Time:
+    """The noise angle 2/pi * atan2(sigma, alpha): 0 for data, 1 for noise, the same measure on every schedule."""
+    if isinstance(alpha, Tensor):
+        return torch.atan2(sigma, alpha) * (2 / math.pi)
+    return math.atan2(sigma, alpha) * (2 / math.pi)
+
+
+def uniform_times(steps: int, start: float = 1.0, stop: float = 0.0) -> Tensor:
+    """steps + 1 equally spaced times from noise to data: (steps + 1,) float64."""
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1; got {steps}")
+    return torch.linspace(start, stop, steps + 1, dtype=torch.float64)
+
+
+def start(schedule: Schedule, t: Time, shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    """Where sampling begins: sigma_t * eps of the given shape, right on every path, EDM's too."""
+    return evaluate(schedule, float(t))[1] * torch.randn(shape, generator=generator)
