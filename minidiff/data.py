@@ -18,7 +18,6 @@ import math
 import os
 import struct
 import sys
-import tempfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +28,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+
+from .files import write_atomically
 
 
 class DataError(RuntimeError):
@@ -238,20 +239,6 @@ def _download(url: str, path: Path, shape: tuple[int, ...], sha256: str) -> None
     except (OSError, HTTPException) as error:
         raise DataError(f"{url} cannot be reached ({error}): connect to the network, or {instead}") from error
     try:
-        _write_atomically(path, compressed)
+        write_atomically(path, compressed)
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error.strerror}): free or change that folder, or {instead}") from error
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
