@@ -11,9 +11,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
-from torch import Tensor
+from torch import Tensor, nn
 
 from .files import write_atomically
+from .networks import NETWORKS
+from .predictions import LearnedDenoiser
+from .schedules import SCHEDULES
 
 
 class CheckpointError(RuntimeError):
@@ -45,6 +48,48 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     if not intact or serialise(tensors, metadata) != content:
         raise CheckpointError(_refusal(path, "its content does not match its SHA-256"))
     return tensors, json.loads(metadata["card"])
+
+
+def save(path: str | Path, denoiser: LearnedDenoiser, card: dict | None = None, *, half: bool = False) -> None:
+    """Write a denoiser as one checkpoint; card adds to its description (data, record). half: float16 weights."""
+    tensors = denoiser.net.state_dict()
+    tensors = {name: value.half() if half and value.is_floating_point() else value for name, value in tensors.items()}
+    write(path, tensors, {**(card or {}), **describe(denoiser)})
+
+
+def load(path: str | Path) -> tuple[LearnedDenoiser, dict]:
+    """The denoiser of a checkpoint, ready to sample on the CPU, and its card. Raises CheckpointError."""
+    tensors, card = read(path)
+    denoiser = build(path, card)
+    fill(path, denoiser.net, tensors)
+    return denoiser.eval().requires_grad_(False), card
+
+
+def describe(denoiser: LearnedDenoiser) -> dict:
+    """What a checkpoint must say to build this denoiser again. Raises ValueError for a schedule without a name."""
+    names = [name for name, schedule in SCHEDULES.items() if schedule is denoiser.schedule]
+    if not names:
+        raise ValueError(f"only schedules with a name can be saved ({', '.join(SCHEDULES)}); this one has none")
+    network = {"name": type(denoiser.net).__name__, **denoiser.net.config}
+    return {"network": network, "schedule": names[0], "target": denoiser.target}
+
+
+def build(path: str | Path, card: dict) -> LearnedDenoiser:
+    """The denoiser a card describes, with fresh weights. Raises CheckpointError where this version cannot build it."""
+    try:
+        config = dict(card["network"])
+        net = NETWORKS[config.pop("name")](**config)
+        return LearnedDenoiser(net, SCHEDULES[card["schedule"]], card["target"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} holds no denoiser this version can build: {error}") from None
+
+
+def fill(path: str | Path, net: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Load tensors into a network, all of them and no others. Raises CheckpointError where they do not fit."""
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError:
+        raise CheckpointError(f"the tensors in {path} do not fit the network its card names") from None
 
 
 def fingerprint(tensors: dict[str, Tensor], card: str) -> str:

@@ -19,7 +19,8 @@ def of_gaussian(mean: Tensor | float, std: Tensor | float, schedule: Schedule) -
 
     mean, std: numbers, or tensors that broadcast against one sample. Raises ValueError for a negative std.
     """
-    if (torch.as_tensor(std) < 0).any():
+    mean, std = (c if isinstance(c, Tensor) else torch.tensor(c, dtype=torch.float64) for c in (mean, std))
+    if not (std >= 0).all():
         raise ValueError(f"a standard deviation cannot be negative; got {std}")
 
     def predict(x_t: Tensor, t: Time) -> Prediction:

@@ -135,3 +135,8 @@ def uniform_times(steps: int, start: float = 1.0, stop: float = 0.0) -> Tensor:
 def start(schedule: Schedule, t: Time, shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
     """Where sampling begins: sigma_t * eps of the given shape, right on every path, EDM's too."""
     return evaluate(schedule, float(t))[1] * torch.randn(shape, generator=generator)
+
+
+def last_time(schedule: Schedule) -> float:
+    """The time at which only noise is left: 1, but 80 where time is the noise level (Karras et al. 2022, Table 1)."""
+    return 80.0 if schedule is edm else 1.0

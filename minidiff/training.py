@@ -8,11 +8,14 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from . import checkpoints
 from .predictions import LearnedDenoiser, coefficients
 from .schedules import Schedule, angle, at, last_time
 
@@ -48,3 +51,156 @@ def uniform_angle(schedule: Schedule) -> Levels:
         return torch.from_numpy(np.interp(wanted.numpy(), angles, times.numpy())).float()
 
     return levels
+
+
+class TrainingError(RuntimeError):
+    """Training that cannot go on; the message says at which step, why, and what to try."""
+
+
+class Run:
+    """All that training changes: the denoiser, its running average, Adam's moments and the number of steps taken.
+
+    `average` (EMA) is a denoiser of its own, and usually the better one. Save a Run, restore it, and training goes on
+    bit for bit as if it had never stopped.
+    """
+
+    def __init__(self, denoiser: LearnedDenoiser):
+        self.denoiser, self.step = denoiser, 0
+        self.average = copy.deepcopy(denoiser).eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(denoiser.parameters(), betas=(0.9, 0.99), weight_decay=0.0)
+
+    def advance(self, loss: Tensor, lr: float) -> None:
+        """One step of Adam (Kingma & Ba 2015), gradients clipped to norm 1, and of the average."""
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.denoiser.parameters(), 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.step()
+        self.step += 1
+        keep = (1 - 1 / self.step) ** AVERAGE_POWER
+        with torch.no_grad():
+            for mean, now in zip(self.average.parameters(), self.denoiser.parameters()):
+                mean.lerp_(now, 1 - keep)
+
+
+# The average weighs step k by about k^(power - 1), so its memory is a fixed share of the run, however long
+# (the power-function EMA of Karras et al. 2024).
+AVERAGE_POWER = 17.0
+
+
+def train(
+    denoiser: LearnedDenoiser,
+    data: Tensor,
+    *,
+    steps: int,
+    labels: Tensor | None = None,
+    batch: int = 128,
+    lr: float = 2e-3,
+    seed: int = 0,
+    drop: float = 0.1,
+    levels: Levels | None = None,
+    bf16: bool = False,
+    run: Run | None = None,
+) -> Iterator[Tensor]:
+    """Train in place, yielding each step's mean loss, detached: `for loss in train(denoiser, data, steps=2000): ...`
+
+    data: (N, *) standardised, or a data.Data, which brings its labels. labels: (N,) int64, replaced by the null label
+    with probability `drop`, which is what guidance needs. levels: where the training times come from
+    (default: uniform_angle). bf16: run the network in bfloat16. run: a Run of this denoiser, to keep its average or
+    to resume; it goes on from run.step to `steps`, which must stay what it was, since the learning rate depends on it.
+    Raises ValueError for unusable arguments and TrainingError for a loss that is not finite, before it is learned from.
+    """
+    classes = getattr(denoiser.net, "classes", None)
+    if not isinstance(data, Tensor):
+        data, labels = data.x, data.y if labels is None and classes else labels
+    run = Run(denoiser) if run is None else run
+    _refuse(data, labels, classes, steps, batch, drop)
+    if run.denoiser is not denoiser:
+        raise ValueError("run belongs to another denoiser: pass run.denoiser")
+    levels = levels or uniform_angle(denoiser.schedule)
+    return _losses(run, data, labels, steps, batch, lr, seed, drop, levels, bf16)
+
+
+def _refuse(data: Tensor, labels: Tensor | None, classes: int | None, steps: int, batch: int, drop: float) -> None:
+    if len(data) == 0 or not data.is_floating_point():
+        raise ValueError(f"train needs at least one floating-point sample, (N, *); got {tuple(data.shape)} {data.dtype}")
+    if not data.isfinite().all():
+        raise ValueError("the data holds NaN or infinity: clean it first")
+    if steps < 1 or batch < 1 or not 0 <= drop <= 1:
+        raise ValueError(f"steps and batch must be at least 1 and drop in [0, 1]; got {steps}, {batch}, {drop}")
+    if labels is None:
+        return
+    if not classes:
+        raise ValueError("labels were given to a network without classes: build it with classes=..., or leave them out")
+    if len(labels) != len(data) or labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels must be {len(data)} numbers from 0 to {classes - 1}, one a sample")
+
+
+def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, bf16) -> Iterator[Tensor]:
+    device = next(run.denoiser.parameters()).device
+    look = 1 if device.type == "cpu" else 50  # reading a loss makes a GPU wait
+    run.denoiser.train()
+    while run.step < steps:
+        generator = generator_for(seed, 1, run.step)
+        chosen = order(seed, run.step * batch, batch, len(data))
+        x0, t = data[chosen], levels(batch, generator)
+        eps, cond = torch.randn(x0.shape, generator=generator), {}
+        if labels is not None:
+            dropped = torch.rand(batch, generator=generator) < drop
+            cond["y"] = labels[chosen].masked_fill(dropped, run.denoiser.net.classes).to(device)
+        with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
+            loss = denoising_loss(run.denoiser, x0.to(device), t.to(device), eps.to(device), **cond).mean()
+        if run.step % look == 0 and not loss.isfinite():
+            raise TrainingError(f"the loss at step {run.step} is {loss:g}: nothing was learned from it; try a lower lr than {lr:g}")
+        run.advance(loss, learning_rate(run.step, steps, lr))
+        yield loss.detach()
+    run.denoiser.eval()
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """A short linear warm-up, then half a cosine down to 0 at the last step."""
+    warm = max(1, min(200, steps // 10))
+    return peak * min((step + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * step / steps))
+
+
+def generator_for(*key: int) -> torch.Generator:
+    """A CPU generator for one place of a run, such as (seed, 1, step).
+
+    Hashed, because torch's CPU generator reads only the low 32 bits of a seed: seed * 2^32 + step would not do.
+    """
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+
+
+def order(seed: int, first: int, count: int, n: int) -> Tensor:
+    """Which of n samples are images first, ..., first + count - 1 of the run: one shuffle an epoch. (count,) int64."""
+    place = torch.arange(first, first + count)
+    return torch.cat([_shuffle(seed, e, n)[place[place // n == e] % n] for e in (place // n).unique().tolist()])
+
+
+@lru_cache(maxsize=2)
+def _shuffle(seed: int, epoch: int, n: int) -> Tensor:
+    return torch.randperm(n, generator=generator_for(seed, 0, epoch))
+
+
+def save_run(path: str | Path, run: Run, card: dict | None = None) -> None:
+    """Write everything needed to go on: weights, average, Adam's moments, step. card adds to the description."""
+    tensors = {f"net.{name}": value for name, value in run.denoiser.net.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in run.average.net.state_dict().items()}
+    for name, parameter in run.denoiser.net.named_parameters():
+        tensors |= {f"adam.{name}.{key}": value for key, value in run.optimizer.state[parameter].items()}
+    checkpoints.write(path, tensors, {**(card or {}), **checkpoints.describe(run.denoiser), "step": run.step})
+
+
+def load_run(path: str | Path, device: str | torch.device = "cpu") -> tuple[Run, dict]:
+    """The Run saved at path, on a device, and its card. Raises CheckpointError."""
+    tensors, card = checkpoints.read(path)
+    run = Run(checkpoints.build(path, card).to(device))
+    for part, net in (("net.", run.denoiser.net), ("average.", run.average.net)):
+        checkpoints.fill(path, net, {name.removeprefix(part): value for name, value in tensors.items() if name.startswith(part)})
+    for name, parameter in run.denoiser.net.named_parameters():
+        part = f"adam.{name}."
+        found = {key.removeprefix(part): value for key, value in tensors.items() if key.startswith(part)}
+        run.optimizer.state[parameter] = {key: value if key == "step" else value.to(device) for key, value in found.items()}
+    run.step = card["step"]
+    return run, card
