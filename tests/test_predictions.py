@@ -1,0 +1,94 @@
+"""Predict: every target on every schedule gives back what was mixed; where it cannot, it says so."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from minidiff.exact import of_gaussian
+from minidiff.predictions import TARGETS, Denoiser, LearnedDenoiser, coefficients, solve
+from minidiff.schedules import SCHEDULES, at, cosine, edm, evaluate, linear_beta
+
+X0, EPS = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+EACH = torch.tensor([0.05, 0.2, 0.4, 0.6, 0.8, 0.95], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+@pytest.mark.parametrize("t", [0.02, 0.5, 0.97, EACH], ids=["early", "middle", "late", "each its own"])
+def test_what_was_mixed_comes_back(target, schedule, t):
+    (alpha, sigma), (a, b) = at(schedule, t, X0), at(coefficients(target, schedule), t, X0)
+    x0, eps = solve(alpha * X0 + sigma * EPS, a * X0 + b * EPS, target, schedule, t)
+    assert_close(x0, X0, rtol=1e-10, atol=1e-10)
+    assert_close(eps, EPS, rtol=1e-10, atol=1e-10)
+
+
+def test_targets_in_the_papers_notation():
+    alpha, sigma = evaluate(linear_beta, 0.3)
+    mixed = {name: [float(c) for c in at(coefficients(name, linear_beta), 0.3, X0)] for name in TARGETS}
+    assert mixed["x0"] == [1, 0] and mixed["eps"] == [0, 1]
+    assert_close(mixed["v"], [-sigma, alpha])  # v = alpha * eps - sigma * x0 (Salimans & Ho 2022)
+
+
+def test_v_is_the_direction_of_travel_on_a_quarter_turn():
+    """On the cosine path x_t = cos * x0 + sin * eps, so v is dx_t / d(angle): differences must agree."""
+    h, path = 1e-6, lambda t: at(cosine, t, X0)[0] * X0 + at(cosine, t, X0)[1] * EPS
+    a, b = at(coefficients("v", cosine), 0.3, X0)
+    assert_close((path(0.3 + h) - path(0.3 - h)) / (2 * h * math.pi / 2), a * X0 + b * EPS, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("t", [1.0, torch.full((6,), 1.0)])  # float32: cos(pi/2) is -4e-8, not 0
+def test_noise_alone_does_not_tell_the_picture(t):
+    x = torch.randn(6, 3)
+    with pytest.raises(ValueError, match="'eps' cannot tell x0 from eps"):
+        solve(x, x, "eps", cosine, t)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("t", [0.0, torch.zeros(6, dtype=torch.float64)])
+def test_without_noise_there_is_nothing_to_guess(target, t):
+    x0, eps = solve(X0, torch.full_like(X0, 7.0), target, cosine, t)
+    assert_close(x0, X0)
+    assert_close(eps, torch.zeros_like(X0))
+
+
+def test_unknown_target_is_refused_at_once():
+    with pytest.raises(ValueError, match="unknown target 'score'; choose from x0, eps, v"):
+        LearnedDenoiser(torch.nn.Identity(), cosine, "score")
+
+
+class Spy(torch.nn.Module):
+    def forward(self, x, level, **cond):
+        self.x, self.level, self.cond = x, level, cond
+        return x
+
+
+@pytest.mark.parametrize("t", [10.0, torch.tensor(10.0), torch.full((6,), 10.0)])
+def test_the_network_sees_unit_variance_and_the_noise_angle(t):
+    denoiser = LearnedDenoiser(Spy(), edm, "x0")
+    x = torch.randn(6, 3)
+    denoiser(x, t, y=4)
+    assert_close(denoiser.net.x, x / math.sqrt(1 + 10**2))
+    assert_close(denoiser.net.level, torch.full((6,), 2 / math.pi * math.atan(10.0)))
+    assert denoiser.net.cond == {"y": 4}
+
+
+def test_a_network_that_is_right_makes_an_exact_denoiser():
+    """Read the exact posterior mean through each target: the learned denoiser must give it back."""
+    exact = of_gaussian(0.5, 2.0, cosine)
+    x_t = torch.randn(6, 3, dtype=torch.float64)
+    for target in TARGETS:
+        a, b = at(coefficients(target, cosine), 0.4, x_t)
+        x0, eps = exact(x_t, 0.4)
+
+        class Right(torch.nn.Module):
+            def forward(self, x, level):
+                return a * x0 + b * eps
+
+        assert_close(tuple(LearnedDenoiser(Right(), cosine, target)(x_t, 0.4)), (x0, eps))
+
+
+def test_a_denoiser_passes_its_condition_on():
+    denoiser = Denoiser(cosine, lambda x_t, t, y: (x_t, y))
+    assert denoiser(X0, 0.5, y=3)[1] == 3

@@ -1,0 +1,113 @@
+"""Schedules against the papers' own notation, numerical integration, and a thousand-step chain."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, evaluate, flow, from_betas, last_time
+from minidiff.schedules import linear_beta, log_snr, quadratic_beta, sigmoid, start, uniform_times
+
+T = torch.linspace(0, 1, 201, dtype=torch.float64)
+INSIDE = T[1:-1]
+DDPM = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("schedule", [linear_beta, quadratic_beta, cosine, sigmoid, from_betas(DDPM)])
+def test_variance_is_preserved(schedule):
+    alpha, sigma = schedule(T)
+    assert_close(alpha**2 + sigma**2, torch.ones_like(T), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("schedule", [*SCHEDULES.values(), from_betas(DDPM)])
+def test_data_at_zero_noise_later_and_never_back(schedule):
+    alpha, sigma = evaluate(schedule, 0.0)
+    assert_close((alpha, sigma), (1.0, 0.0), rtol=0, atol=1e-7)
+    assert (log_snr(schedule, INSIDE).diff() < 0).all()
+    assert (angle(*schedule(T)).diff() > 0).all()
+
+
+@pytest.mark.parametrize("schedule, beta", [
+    (linear_beta, lambda t: 0.1 + t * (20 - 0.1)),
+    (quadratic_beta, lambda t: (math.sqrt(0.1) + t * (math.sqrt(20) - math.sqrt(0.1))) ** 2),
+])  # fmt: skip
+def test_alpha_is_the_exponential_of_minus_half_the_integral_of_beta(schedule, beta):
+    for t in (0.1, 0.5, 1.0):
+        grid = torch.linspace(0, t, 20_001, dtype=torch.float64)
+        assert_close(evaluate(schedule, t)[0], math.exp(-0.5 * float(torch.trapezoid(beta(grid), grid))), rtol=1e-7, atol=0)
+
+
+def test_cosine_is_nichol_and_dhariwal_without_offset():
+    for t in (0.0, 0.3, 0.9):
+        assert_close(evaluate(cosine, t)[0] ** 2, math.cos(math.pi * t / 2) ** 2)
+
+
+def test_sigmoid_is_chen_algorithm():
+    def gamma(t, start=-3, end=3):  # gamma(t) as the paper prints it
+        squash = lambda z: 1 / (1 + math.exp(-z))  # noqa: E731
+        return (squash(end) - squash(t * (end - start) + start)) / (squash(end) - squash(start))
+
+    for t in (0.0, 0.2, 0.5, 0.99, 1.0):
+        assert_close(evaluate(sigmoid, t)[0] ** 2, gamma(t), rtol=1e-12, atol=1e-12)
+
+
+def test_thousand_step_chain_is_the_closed_form():
+    """q(x_t | x_{t-1}) = N(sqrt(1 - beta) x, beta), a thousand times: follow the mean and the variance by hand."""
+    alpha, sigma = from_betas(DDPM)(torch.arange(1, 1001, dtype=torch.float64) / 1000)
+    mean, variance = 1.0, 0.0
+    for k, beta in enumerate(DDPM.tolist()):
+        mean, variance = math.sqrt(1 - beta) * mean, (1 - beta) * variance + beta
+        assert_close((float(alpha[k]), float(sigma[k]) ** 2), (mean, variance), rtol=1e-12, atol=1e-12)
+    assert abs(mean**2 - 4.04e-5) < 0.005e-5  # DDPM's last alpha-bar
+
+
+def test_table_entries_are_hit_from_float32_times_too():
+    table, bar = from_betas(DDPM), torch.cumprod(1 - DDPM, 0)
+    for dtype, rtol in ((torch.float32, 1e-6), (torch.float64, 1e-12)):
+        t = torch.arange(1, 1001, dtype=dtype) / 1000
+        assert_close((table(t)[0] ** 2).double(), bar, rtol=rtol, atol=0)
+
+
+def test_table_is_log_linear_between_entries():
+    table, bar = from_betas(DDPM), torch.cumprod(1 - DDPM, 0)
+    assert_close(evaluate(table, 0.5005)[0] ** 2, math.sqrt(float(bar[499] * bar[500])), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("betas", [[], [0.0, 0.1], [0.1, 1.0], [[0.1]], [float("nan")]])
+def test_bad_tables_are_refused(betas):
+    with pytest.raises(ValueError, match="betas must be"):
+        from_betas(torch.tensor(betas))
+
+
+def test_edm_and_flow():
+    assert evaluate(edm, 80.0) == (1.0, 80.0) and last_time(edm) == 80.0
+    assert evaluate(flow, 0.25) == (0.75, 0.25) and last_time(flow) == 1.0
+
+
+def test_angle_is_the_quarter_turn_of_the_cosine_path():
+    assert_close(angle(*cosine(T)), T, rtol=0, atol=1e-12)
+    assert_close(angle(1.0, 1.0), 0.5)
+
+
+def test_at_broadcasts_times_over_images():
+    x, t = torch.zeros(3, 1, 4, 4), torch.tensor([0.1, 0.5, 0.9])
+    alpha, sigma = at(flow, t, x)
+    assert_close((alpha * torch.ones_like(x))[:, 0, 2, 2], 1 - t)
+    assert alpha.shape == sigma.shape == (3, 1, 1, 1)
+    assert at(flow, 0.25, x) == (0.75, 0.25)
+    assert_close(at(flow, torch.tensor(0.25), x)[0], torch.tensor(0.75))
+    with pytest.raises(ValueError, match="t must be"):
+        at(flow, torch.rand(2), x)
+
+
+def test_times():
+    assert_close(uniform_times(4), torch.tensor([1, 0.75, 0.5, 0.25, 0], dtype=torch.float64))
+    with pytest.raises(ValueError, match="steps"):
+        uniform_times(0)
+
+
+def test_start_has_the_spread_of_its_time_and_only_the_seed_decides():
+    draw = lambda seed: start(edm, 80.0, (20_000,), torch.Generator().manual_seed(seed))  # noqa: E731
+    assert abs(float(draw(0).std()) / 80 - 1) < 0.02  # 4 standard errors of 20,000 draws
+    assert torch.equal(draw(0), draw(0)) and not torch.equal(draw(0), draw(1))
