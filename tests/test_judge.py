@@ -1,0 +1,96 @@
+"""The judge: the shipped file, what it sees, and that nobody can swap it unnoticed."""
+
+import pytest
+import torch
+
+from minidiff.data import DataError, fashion_mnist, find
+from minidiff.judge import Judge, augment, load_judge, round_weights, train_judge
+from minidiff.metrics import frechet_distance
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return load_judge()
+
+
+@pytest.fixture(scope="module")
+def clothes():
+    return fashion_mnist("test")
+
+
+def test_reaches_the_accuracy_in_its_card(judge, clothes):
+    right = (judge.classify(clothes.x[:1000]) == clothes.y[:1000]).double().mean()
+    assert 0.905 <= right <= 0.955  # 92.94 % of all 10,000; the standard error of 1,000 is 0.8 %
+
+
+def test_features_are_what_the_last_layer_reads(judge, clothes):
+    x = clothes.x[:501]  # one more than a batch
+    features = judge.features(x)
+    assert features.shape == (501, 128)
+    logits = features @ judge.head.weight.T + judge.head.bias
+    torch.testing.assert_close(logits.argmax(1), judge.classify(x))
+    torch.testing.assert_close(features[500:], judge.features(x[500:]), atol=1e-4, rtol=1e-4)
+
+
+def test_the_distance_grows_with_the_damage(judge, clothes):
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(300, 1, 28, 28, generator=generator)
+    reference, x = judge.features(clothes.x[:500]), clothes.x[500:800]
+    distances = [frechet_distance(judge.features(x + scale * noise), reference) for scale in (0.0, 0.1, 0.3)]
+    assert distances[0] < 1  # real images against real images: the floor of this size
+    assert distances[1] > 3 * distances[0] and distances[2] > 4 * distances[1]
+
+
+def test_is_ready_to_use(judge):
+    assert not judge.training and not any(p.requires_grad for p in judge.parameters())
+    assert {p.dtype for p in judge.parameters()} == {torch.float32}
+
+
+def test_gradients_reach_the_image(judge, clothes):
+    x = clothes.x[:2].clone().requires_grad_()
+    judge(x)[:, 3].sum().backward()
+    assert (x.grad.flatten(1).norm(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:5000] + bytes([b[5000] ^ 1]) + b[5001:], lambda b: b""])
+def test_an_altered_file_is_refused(damage, tmp_path):
+    path = tmp_path / "judge.safetensors"
+    path.write_bytes(damage(find("judge.safetensors").read_bytes()))
+    with pytest.raises(DataError, match="git checkout"):
+        load_judge(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match="cannot be read"):
+        load_judge(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize("shape", [(2, 28, 28), (2, 3, 28, 28), (2, 1, 32, 32), (0, 1, 28, 28)])
+def test_other_images_are_refused(judge, shape):
+    with pytest.raises(ValueError, match="28"):
+        judge.features(torch.zeros(shape))
+
+
+def test_training_learns_and_repeats_bit_for_bit(clothes):
+    x, y = clothes.x[:300], clothes.y[:300]
+    first, second = (train_judge(x, y, epochs=3, batch=30, seed=1) for _ in range(2))
+    torch.testing.assert_close(first.state_dict(), second.state_dict(), rtol=0, atol=0)
+    assert (first.classify(x) == y).double().mean() > 0.5  # a guess is right one time in ten
+
+
+def test_rounding_leaves_what_the_file_holds():
+    judge = Judge()
+    tensors = round_weights(judge)
+    assert not any("num_batches" in name for name in tensors)
+    for name, value in tensors.items():
+        torch.testing.assert_close(judge.state_dict()[name], value.float(), rtol=0, atol=0)
+
+
+def test_augmented_images_are_mirrored_or_moved_originals():
+    x = torch.zeros(64, 1, 28, 28)
+    x[:, :, 10, 5] = 1.0  # one bright pixel, on a background that the padding must continue
+    rows, columns = augment(x, torch.Generator().manual_seed(0)).nonzero().T[2:]
+    assert len(rows) == 64 and (rows - 10).abs().max() <= 2
+    mirrored = columns > 14
+    assert 16 < mirrored.sum() < 48
+    assert torch.where(mirrored, columns - 22, columns - 5).abs().max() <= 2
