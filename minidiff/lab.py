@@ -1,0 +1,34 @@
+"""Open the course in JupyterLab."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from .files import repositories
+
+FIRST = "notebooks/00_start_here.ipynb"
+
+
+def course() -> Path:
+    """The folder that holds notebooks/; FileNotFoundError says where to get it."""
+    for root in repositories():
+        if (root / FIRST).is_file():
+            return root
+    raise FileNotFoundError(f"{FIRST} was not found: run minidiff lab inside a clone of the minidiff repository")
+
+
+def command(root: Path, browser: bool, extra: list[str]) -> list[str]:
+    """The JupyterLab command that opens notebook 00; extra arguments go to JupyterLab unchanged."""
+    options = [f"--ServerApp.root_dir={root}", "--LabApp.extension_manager=readonly"]
+    options += [] if browser else ["--no-browser"]
+    options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    return [sys.executable, "-m", "jupyterlab", str(root / FIRST), *options, *extra]
+
+
+def open_lab(browser: bool = True, extra: list[str] | None = None) -> int:
+    """Start JupyterLab at notebook 00 and wait until it ends; returns its exit status."""
+    try:
+        return subprocess.call(command(course(), browser, extra or []))
+    except KeyboardInterrupt:  # Ctrl-C went to JupyterLab too, which has asked and stopped
+        return 0

@@ -1,0 +1,211 @@
+"""Whole programs in one call: train a preset with checkpoints, generate a batch, score it with the judge.
+
+The command line and the image notebooks call these; each is a few lines around the core.
+"""
+
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from . import checkpoints, data
+from .guidance import extrapolate, given
+from .judge import load_judge
+from .metrics import frechet_distance
+from .networks import MLP, UNet
+from .predictions import AnyDenoiser, LearnedDenoiser
+from .runtime import progress, runtime
+from .samplers import Step, ddim_step, ddpm_step, last, sample
+from .schedules import cosine, last_time, start, uniform_times
+from .training import Run, load_run, save_run, train
+
+SHIPPED = "fashion-small.safetensors"
+JUDGED = "fashion-mnist"  # the data set that the judge knows
+STEPS: dict[str, Step] = {"ddim": ddim_step, "ddpm": ddpm_step}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What to train on what, and for how long unless told otherwise."""
+
+    data: str
+    load: Callable[[], data.Data]
+    network: Callable[[data.Data], torch.nn.Module]
+    steps: int
+    batch: int = 128
+    lr: float = 2e-3
+
+
+def _unet(images: data.Data, **config) -> UNet:
+    return UNet(channels=images.x.shape[1], size=images.x.shape[2], classes=len(images.names), **config)
+
+
+def _mlp(points: data.Data) -> MLP:
+    return MLP(dim=2, classes=len(points.names) if points.names else None)
+
+
+PLANE = ("two_moons", "swiss_roll", "checkerboard", "spiral", "pinwheel", "rings")
+PRESETS: dict[str, Preset] = {
+    "fashion-small": Preset("fashion-mnist", lambda: data.fashion_mnist("train"), _unet, steps=5_000),
+    "sprites": Preset("sprites", data.sprites, _unet, steps=5_000),
+} | {name: Preset(name, partial(getattr(data, name), 20_000), _mlp, steps=3_000, batch=256) for name in PLANE}
+
+DATA_SETS = {preset.data: name for name, preset in reversed(PRESETS.items())}  # the first preset of each
+
+
+@dataclass
+class Training:
+    """A preset in training: its Run, its settings, and the record that ends up in the checkpoint's card."""
+
+    name: str
+    run: Run
+    set: data.Data
+    settings: dict
+    record: dict
+
+    def losses(self) -> Iterator[Tensor]:
+        """Train on to the last step, noting about 200 points of the loss curve."""
+        options = {key: self.settings[key] for key in ("steps", "batch", "lr", "seed", "drop", "bf16")}
+        window, total = max(1, self.settings["steps"] // 200), 0.0
+        for loss in train(self.run.denoiser, self.set, run=self.run, **options):
+            total += float(loss)
+            if self.run.step % window == 0:
+                self.record["losses"].append([self.run.step, round(total / window, 5)])
+                total = 0.0
+            yield loss
+
+    def save(self, folder: Path, seconds: float) -> None:
+        """Write folder/run.safetensors, from which `--resume` goes on, and folder/model.safetensors, which is shared."""
+        self.record |= {"steps": self.run.step, "images_seen": self.run.step * self.settings["batch"], "seconds": round(seconds)}
+        names = list(self.set.names or ())
+        described = {"name": PRESETS[self.name].data, "shape": list(self.set.x.shape[1:]), "shift": self.set.shift, "scale": self.set.scale, "names": names}
+        card = {"data": described, "settings": self.settings, "record": self.record}
+        save_run(folder / "run.safetensors", self.run, card)
+        checkpoints.save(folder / "model.safetensors", self.run.average, card, half=True)
+
+
+def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float | None = None) -> Training:
+    """A preset at its first step. minutes: times 50 steps and fixes, once and for all, how many fit."""
+    preset, rt = PRESETS[name], runtime()
+    examples = preset.load()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        denoiser = LearnedDenoiser(preset.network(examples), cosine, "v").to(rt.device)
+    settings = {"preset": name, "seed": seed, "batch": preset.batch, "lr": preset.lr, "drop": 0.1, "bf16": fast_bf16(rt.device)}
+    record = {**provenance(rt.device), "losses": []}
+    if minutes is not None:
+        pace = _seconds_a_step(denoiser, examples, settings)
+        steps = max(1, round(60 * minutes / pace))
+        record |= {"minutes_asked": minutes, "seconds_a_step_when_timed": round(pace, 5)}
+    settings["steps"] = preset.steps if steps is None else steps
+    return Training(name, Run(denoiser), examples, settings, record)
+
+
+def resume(folder: Path) -> Training:
+    """A preset where folder/run.safetensors left it."""
+    run, card = load_run(folder / "run.safetensors", runtime().device)
+    if card.get("settings", {}).get("preset") not in PRESETS:
+        raise checkpoints.CheckpointError(f"{folder / 'run.safetensors'} was not written by minidiff train: it names no preset")
+    name = card["settings"]["preset"]
+    return Training(name, run, PRESETS[name].load(), card["settings"], card["record"])
+
+
+def _seconds_a_step(denoiser: LearnedDenoiser, examples: data.Data, settings: dict) -> float:
+    """The time of one training step: 50 of them on a copy, after three to warm up."""
+    options = {key: settings[key] for key in ("batch", "lr", "seed", "drop", "bf16")}
+    losses = train(deepcopy(denoiser), examples, steps=53, **options)
+    last(islice(losses, 3))
+    before = time.perf_counter()
+    float(last(losses))
+    return (time.perf_counter() - before) / 50
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware; elsewhere it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return "avx512_bf16" in _cpu_info() or "amx_bf16" in _cpu_info()
+
+
+def provenance(device: torch.device) -> dict:
+    """What a record must say about the machine and the code that made it."""
+    root = Path(__file__).resolve().parents[1]
+    described = subprocess.run(["git", "-C", str(root), "describe", "--always", "--dirty"], capture_output=True, text=True)
+    return {
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "commit": described.stdout.strip() or "unknown",
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """The processor as its maker calls it, such as "cpu: AMD EPYC"."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    models = [line.split(":")[1].strip() for line in _cpu_info().splitlines() if line.startswith("model name")]
+    return f"cpu: {models[0] if models else platform.processor() or platform.machine()}"
+
+
+def _cpu_info() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""  # not Linux
+
+
+def generate(
+    denoiser: AnyDenoiser,
+    noise: Tensor,
+    y: Tensor | None = None,
+    *,
+    step: Step = ddim_step,
+    steps: int = 50,
+    guidance: float = 1.0,
+    generator: torch.Generator | None = None,
+    batch: int = 256,
+) -> Tensor:
+    """Samples like noise, (N, *), which is schedules.start at the last time; y: (N,) labels, or None.
+
+    guidance 1 is the conditional model itself, above it the label is exaggerated (classifier-free guidance).
+    """
+    times = uniform_times(steps, last_time(denoiser.schedule))
+    parts = []
+    for first in range(0, len(noise), batch):
+        part = slice(first, first + batch)
+        chosen = denoiser if y is None else given(denoiser, y=y[part])
+        if y is not None and guidance != 1:
+            chosen = extrapolate(chosen, given(denoiser, y=None), guidance)
+        label = f"drawing {min(first + batch, len(noise))} of {len(noise)}"
+        walk = sample(step, chosen, noise[part], times, generator=generator)
+        parts.append(last(progress(walk, total=steps, label=label)))
+    return torch.cat(parts)
+
+
+def score(denoiser: AnyDenoiser, *, number: int = 10_000, steps: int = 50, seed: int = 0) -> dict[str, float]:
+    """How the judge sees `number` class-conditional samples (DDIM, no guidance) of a Fashion-MNIST denoiser.
+
+    Returns the Frechet distance to the 10,000 test images, its floor (as many training images), and the share of
+    samples that the judge assigns to the class asked for.
+    """
+    judge, test, clothes = load_judge(), data.fashion_mnist("test"), data.fashion_mnist("train")
+    y = torch.arange(number) % len(test.names)
+    noise = start(denoiser.schedule, last_time(denoiser.schedule), (number, 1, 28, 28), torch.Generator().manual_seed(seed))
+    x = generate(denoiser, noise, y, steps=steps)
+    real = judge.features(test.x)
+    return {
+        "frechet_distance": frechet_distance(judge.features(x), real),
+        "floor": frechet_distance(judge.features(clothes.x[:number]), real),
+        "agreement": float((judge.classify(x) == y).double().mean()),
+        "samples": number,
+        "ddim_steps": steps,
+        "seed": seed,
+    }

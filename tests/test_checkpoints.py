@@ -1,0 +1,180 @@
+"""Checkpoints: every damaged byte is refused, and a process killed while saving leaves the old file or the new one."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from minidiff import files
+from minidiff.checkpoints import CheckpointError, build, fill, load, read, write
+from minidiff.networks import MLP
+
+ROOT = Path(__file__).parents[1]
+TENSORS = {"b": torch.arange(3.0), "a": torch.ones(2, 2).half(), "k": torch.tensor(7)}
+
+
+@pytest.fixture
+def small(tmp_path):
+    write(path := tmp_path / "small.safetensors", TENSORS, {"seed": 3})
+    return path
+
+
+def test_round_trip(small):
+    tensors, card = read(small)
+    assert card == {"seed": 3} and set(tensors) == set(TENSORS)
+    for name, value in TENSORS.items():
+        assert tensors[name].dtype == value.dtype and torch.equal(tensors[name], value)
+
+
+def test_the_same_content_is_the_same_file(small, tmp_path):
+    write(tmp_path / "again", dict(reversed(TENSORS.items())), {"seed": 3})
+    assert (tmp_path / "again").read_bytes() == small.read_bytes()
+
+
+def refused(path):
+    with pytest.raises(CheckpointError) as error:
+        read(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    return True
+
+
+def test_every_truncation_is_refused(small):
+    content = small.read_bytes()
+    for length in range(len(content)):
+        small.write_bytes(content[:length])
+        assert refused(small)
+    small.write_bytes(content + b"\0")
+    assert refused(small)
+
+
+def test_every_flipped_bit_is_refused(small):
+    """All of them, not a sample: a few thousand."""
+    content = bytearray(small.read_bytes())
+    for place in range(8 * len(content)):
+        content[place // 8] ^= 1 << place % 8
+        small.write_bytes(content)
+        assert refused(small)
+        content[place // 8] ^= 1 << place % 8
+    small.write_bytes(content)
+    read(small)
+
+
+def test_a_changed_card_is_refused(small):
+    content = small.read_bytes()
+    changed = content.replace(b'\\"seed\\": 3', b'\\"seed\\": 4')
+    assert changed != content
+    small.write_bytes(changed)
+    assert refused(small)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip, as torch.save makes", b"\x80\x02 a pickle", b"\xff" * 100])
+def test_other_files_are_refused(content, tmp_path):
+    (tmp_path / "x").write_bytes(content)
+    assert refused(tmp_path / "x")
+
+
+def test_missing_files_and_folders_are_refused(tmp_path):
+    assert refused(tmp_path / "nothing")
+    assert refused(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_not_written(small, value):
+    before = small.read_bytes()
+    with pytest.raises(CheckpointError, match="a holds NaN or infinity"):
+        write(small, {"a": torch.tensor([1.0, value])}, {})
+    assert small.read_bytes() == before
+
+
+def test_a_full_disk_leaves_the_old_file(small, monkeypatch):
+    before = small.read_bytes()
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write(small, {"a": torch.zeros(5)}, {})
+    assert small.read_bytes() == before and [p.name for p in small.parent.iterdir()] == [small.name]
+
+
+KILLED = """
+import builtins, os, signal, sys, torch
+from minidiff import checkpoints, files
+path, moment = sys.argv[1], int(sys.argv[2])
+count = 0
+def deadly(function):
+    def call(*args, **kwargs):
+        global count
+        for _ in range(2):  # before it and after it
+            if count == moment: os.kill(os.getpid(), signal.SIGKILL)
+            count += 1
+            if _ == 0: result = function(*args, **kwargs)
+        return result
+    return call
+class File:
+    def __init__(self, file): self.file = file
+    def __enter__(self): return self
+    def __exit__(self, *_): self.file.close()
+    def fileno(self): return self.file.fileno()
+    flush = lambda self: deadly(self.file.flush)()
+    def write(self, content):
+        half = len(content) // 2  # a write may be cut in two
+        deadly(lambda: (self.file.write(content[:half]), self.file.flush()))()
+        deadly(self.file.write)(content[half:])
+files.open = lambda *a: File(deadly(builtins.open)(*a))
+files.os = type("os", (), dict(vars(os)))
+for name in ("fsync", "replace", "open", "close"): setattr(files.os, name, staticmethod(deadly(getattr(os, name))))
+checkpoints.write(path, {"a": torch.full((1000,), 2.0)}, {"new": True})
+print("moments", count)
+"""
+
+
+def test_a_process_killed_at_any_point_of_a_save_leaves_the_old_or_the_new(tmp_path):
+    """SIGKILL before and after each of open, write (in two halves), flush, fsync, rename, and the folder's fsync."""
+    path, outcomes = tmp_path / "c.safetensors", []
+    old, new = torch.full((1000,), 1.0), torch.full((1000,), 2.0)
+    for moment in range(100):
+        write(path, {"a": old}, {"new": False})
+        done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(moment)], capture_output=True, text=True, cwd=ROOT)
+        tensors, card = read(path)
+        assert torch.equal(tensors["a"], new if card["new"] else old)
+        outcomes.append(card["new"])
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    assert int(re.search(r"moments (\d+)", done.stdout)[1]) == moment >= 14
+    assert outcomes == sorted(outcomes) and outcomes[0] is False and outcomes[-2] is True
+    write(path, {"a": old}, {})  # a temporary file left behind is in nobody's way
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("change", [
+    {"network": {"name": "Stranger"}},
+    {"network": {"name": "MLP", "colour": 1}},
+    {"network": None},
+    {"schedule": "sideways"},
+    {"target": "score"},
+])  # fmt: skip
+def test_a_card_from_elsewhere_is_refused(change):
+    card = {"network": {"name": "MLP", "dim": 2}, "schedule": "cosine", "target": "v"}
+    build("here", card)
+    with pytest.raises(CheckpointError, match="no denoiser this version can build"):
+        build("here", card | change)
+
+
+def test_tensors_of_another_network_are_refused():
+    with pytest.raises(CheckpointError, match="do not fit"):
+        fill("here", MLP(dim=2), MLP(dim=3).state_dict())
+
+
+def test_a_checkpoint_without_a_denoiser_is_refused(small):
+    with pytest.raises(CheckpointError, match="no denoiser"):
+        load(small)
+    json.dumps(read(small)[1])

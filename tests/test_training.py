@@ -1,0 +1,271 @@
+"""Training: losses with known floors, a known average, a resume that changes no bit."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from minidiff import training
+from minidiff.checkpoints import CheckpointError, load, save
+from minidiff.exact import of_gaussian
+from minidiff.networks import MLP, UNet
+from minidiff.predictions import TARGETS, LearnedDenoiser, coefficients
+from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, flow, from_betas, linear_beta
+from minidiff.training import Run, TrainingError, denoising_loss, learning_rate, load_run, order, save_run, train, uniform_angle
+
+
+def seed(value=0):
+    return torch.Generator().manual_seed(value)
+
+
+class Bayes(nn.Module):
+    """The best network there is: it answers with the exact posterior mean of its target, whatever the target."""
+
+    def __init__(self, exact, target, t):
+        super().__init__()
+        self.exact, self.target, self.t = exact, target, t
+
+    def forward(self, x, level):
+        alpha, sigma = at(self.exact.schedule, self.t, x)
+        x0, eps = self.exact(x * (alpha**2 + sigma**2) ** 0.5, self.t)
+        a, b = at(coefficients(self.target, self.exact.schedule), self.t, x)
+        return a * x0 + b * eps
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+def test_a_perfect_network_has_no_loss_on_one_point(target, schedule):
+    t = torch.rand(64, dtype=torch.float64, generator=seed()) * 0.8 + 0.1
+    x0 = torch.full((64, 2), 1.5, dtype=torch.float64)
+    denoiser = LearnedDenoiser(Bayes(of_gaussian(1.5, 0.0, schedule), target, t), schedule, target)
+    assert_close(denoising_loss(denoiser, x0, t), torch.zeros(64, dtype=torch.float64), atol=1e-20, rtol=0)
+
+
+@pytest.mark.parametrize("target, floor", [("x0", 0.5), ("eps", 0.5), ("v", 1.0)])
+def test_a_perfect_loss_is_not_zero(target, floor):
+    """Unit Gaussian data, cosine, t uniform: what no network can know is sigma^2 of x0, alpha^2 of eps, all of v."""
+    t = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000
+    x0 = torch.randn(100_000, 1, dtype=torch.float64, generator=seed())
+    eps = torch.randn(100_000, 1, dtype=torch.float64, generator=seed(1))
+    denoiser = LearnedDenoiser(Bayes(of_gaussian(0.0, 1.0, cosine), target, t), cosine, target)
+    assert abs(float(denoising_loss(denoiser, x0, t, eps).mean()) - floor) < 4 * math.sqrt(2 / 100_000)
+
+
+@pytest.mark.parametrize("target, weight", [
+    ("x0", lambda alpha, sigma: 1.0),
+    ("eps", lambda alpha, sigma: (alpha / sigma) ** 2),
+    ("v", lambda alpha, sigma: (alpha**2 + sigma**2) ** 2 / sigma**2),
+])  # fmt: skip
+def test_a_target_is_a_weight_on_the_error_of_x0(target, weight):
+    """A constant guess of 0.3 for x0, read through each target: its loss is the weight times the error of x0."""
+    t, x0 = torch.tensor([0.2, 0.5, 0.8], dtype=torch.float64), torch.randn(3, 4, dtype=torch.float64)
+    denoiser = LearnedDenoiser(Bayes(of_gaussian(0.3, 0.0, linear_beta), target, t), linear_beta, target)
+    want = weight(*linear_beta(t)) * (x0 - 0.3).square().mean(1)
+    assert_close(denoising_loss(denoiser, x0, t), want)
+
+
+def test_the_average_weighs_steps_by_the_power_law():
+    """An average of power p weighs step k of n by (k^p - (k-1)^p) / n^p: follow one weight by hand."""
+    torch.manual_seed(0)
+    run = Run(LearnedDenoiser(MLP(dim=1, width=8), cosine))
+    seen = []
+    for _ in train(run.denoiser, torch.randn(50, 1), steps=12, batch=4, run=run):
+        seen.append([p.detach().clone() for p in run.denoiser.parameters()])
+    share = [((k + 1) ** training.AVERAGE_POWER - k**training.AVERAGE_POWER) / 12**training.AVERAGE_POWER for k in range(12)]
+    want = [sum(w * p for w, p in zip(share, values)) for values in zip(*seen)]
+    assert_close([p.detach() for p in run.average.parameters()], want)
+
+
+def test_every_epoch_shows_every_sample_once_in_a_new_order():
+    seen = torch.cat([order(3, first, 7, 10) for first in range(0, 70, 7)])
+    for epoch in seen.reshape(7, 10):
+        assert sorted(epoch.tolist()) == list(range(10))
+    assert len({tuple(e.tolist()) for e in seen.reshape(7, 10)}) == 7
+    assert torch.equal(seen, order(3, 0, 70, 10)) and not torch.equal(seen, order(4, 0, 70, 10))
+
+
+@pytest.mark.parametrize("schedule", [*SCHEDULES.values(), from_betas(torch.linspace(1e-4, 0.02, 1000))])
+def test_training_times_are_uniform_in_noise_angle(schedule):
+    t = uniform_angle(schedule)(1000, seed())
+    got = angle(*schedule(t.double())).sort().values
+    ends = angle(*schedule(torch.tensor([0.0, 80.0 if schedule is edm else 1.0], dtype=torch.float64)))
+    want = ends[0] + (ends[1] - ends[0]) * (torch.arange(1000) + 0.5) / 1000
+    assert_close(got, want, rtol=0, atol=1e-3)
+
+
+def test_learning_rate_warms_up_then_falls_to_zero():
+    rates = [learning_rate(k, 1000, 2.0) for k in range(1001)]
+    assert_close(rates[:3], [0.02, 0.04, 0.06])
+    assert_close(rates[500], 1.0)
+    assert abs(rates[1000]) < 1e-12 and max(rates) < 2.0
+
+
+class Listener(MLP):
+    """An MLP that remembers the labels it was shown."""
+
+    heard = ()
+
+    def forward(self, x, level, y=None):
+        self.heard = (*self.heard, y)
+        return super().forward(x, level, y=y)
+
+
+@pytest.mark.parametrize("drop", [0.0, 0.1, 1.0])
+def test_labels_are_dropped_with_the_given_probability(drop):
+    net = Listener(dim=1, width=8, classes=3)
+    list(train(LearnedDenoiser(net, cosine), torch.randn(99, 1), labels=torch.arange(99) % 3, steps=100, batch=100, drop=drop))
+    y = torch.cat(net.heard)
+    assert abs(float((y == 3).double().mean()) - drop) <= 4 * math.sqrt(drop * (1 - drop) / 10_000)
+    assert drop == 1 or set(y[y != 3].tolist()) == {0, 1, 2}
+
+
+def test_labels_stay_with_their_samples():
+    seen = {}
+
+    class Pair(Listener):
+        def forward(self, x, level, y=None):
+            seen.update(zip(((x.flatten() > 0) * 1).tolist(), y.tolist()))
+            return super().forward(x, level, y=y)
+
+    labels = torch.arange(64) % 2
+    data = (labels.float() * 2 - 1)[:, None] * 100  # so far apart that noise cannot flip a sign before t = 0.99
+    levels = lambda n, generator: torch.full((n,), 0.5)  # noqa: E731
+    list(train(LearnedDenoiser(Pair(dim=1, width=8, classes=2), cosine), data, labels=labels, steps=5, drop=0.0, levels=levels))
+    assert seen == {0: 0, 1: 1}
+
+
+def test_it_learns_a_gaussian():
+    torch.manual_seed(0)
+    denoiser, exact = LearnedDenoiser(MLP(dim=1, width=32), cosine), of_gaussian(0.5, 0.5, cosine)
+    run = Run(denoiser)
+    for _ in train(denoiser, 0.5 + 0.5 * torch.randn(5000, 1, generator=seed()), steps=600, run=run):
+        pass
+    x_t = torch.linspace(-1, 2, 50)[:, None]
+    for t in (0.2, 0.5, 0.8):
+        error = (run.average(x_t, t).x0 - exact(x_t, t).x0).square().mean().sqrt()
+        assert float(error) < 0.1  # a fifth of the data's spread; an untrained network is off by about 0.7
+
+
+def denoisers():
+    torch.manual_seed(1)
+    tiny = dict(channels=1, size=28, classes=3, **TINY)
+    return {"mlp": (LearnedDenoiser(MLP(dim=2, width=16, classes=3), cosine), (40, 2)),
+            "unet": (LearnedDenoiser(UNet(**tiny), cosine), (12, 1, 28, 28))}  # fmt: skip
+
+
+TINY = dict(width=8)
+
+
+def settings(shape, **changes):
+    return dict(data=torch.randn(shape, generator=seed()), labels=torch.arange(shape[0]) % 3, steps=30, batch=8, seed=5) | changes
+
+
+@pytest.mark.parametrize("name, stops", [("mlp", range(31)), ("unet", (1, 17))])
+def test_resume_from_every_step_equals_the_uninterrupted_run(name, stops, tmp_path):
+    run = Run((pair := denoisers()[name])[0])
+    arguments, path, losses = settings(pair[1]), tmp_path / "run.safetensors", []
+    save_run(tmp_path / "0", run)
+    for loss in train(run.denoiser, **arguments, run=run):
+        losses.append(float(loss))
+        save_run(tmp_path / str(run.step), run)
+    save_run(path, run)
+    for stop in stops:
+        again, _ = load_run(tmp_path / str(stop))
+        rest = [float(loss) for loss in train(again.denoiser, **arguments, run=again)]
+        assert rest == losses[stop:]
+        save_run(tmp_path / "again", again)
+        assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_the_seed_decides_everything():
+    def losses(value):
+        denoiser, shape = denoisers()["mlp"]
+        return [float(loss) for loss in train(denoiser, **settings(shape, seed=value))]
+
+    assert losses(1) == losses(1) != losses(2)
+
+
+def test_a_checkpoint_gives_back_the_denoiser(tmp_path):
+    denoiser, _ = denoisers()["unet"]
+    x = torch.randn(2, 1, 28, 28)
+    save(tmp_path / "full", denoiser, {"note": "hello"})
+    again, card = load(tmp_path / "full")
+    assert torch.equal(again(x, 0.5, y=1).x0, denoiser(x, 0.5, y=1).x0)
+    assert (card["note"], card["schedule"], card["target"]) == ("hello", "cosine", "v")
+    save(tmp_path / "half", denoiser, half=True)
+    assert (tmp_path / "half").stat().st_size < 0.6 * (tmp_path / "full").stat().st_size
+    assert_close(load(tmp_path / "half")[0](x, 0.5, y=1).x0, denoiser(x, 0.5, y=1).x0, rtol=0, atol=0.02)
+
+
+def test_a_schedule_without_a_name_is_not_saved(tmp_path):
+    denoiser = LearnedDenoiser(MLP(dim=2), from_betas(torch.full((10,), 0.1)))
+    with pytest.raises(ValueError, match="with a name"):
+        save(tmp_path / "x", denoiser)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("stop", [1, 7])
+def test_a_nan_stops_training_and_reaches_no_checkpoint(stop, tmp_path):
+    run = Run(LearnedDenoiser(MLP(dim=2, width=8), cosine))
+    save_run(path := tmp_path / "run", run)
+    good = path.read_bytes()
+
+    def levels(n, generator):  # a NaN appears in the middle of training
+        return torch.full((n,), math.nan if run.step == stop else 0.5)
+
+    with pytest.raises(TrainingError, match=f"loss at step {stop} is nan"):
+        for _ in train(run.denoiser, torch.randn(9, 2), steps=20, levels=levels, run=run):
+            pass
+    assert run.step == stop and all(p.isfinite().all() for p in run.denoiser.parameters())
+    next(run.denoiser.parameters()).data[0] = math.nan
+    with pytest.raises(CheckpointError, match="NaN"):
+        save_run(path, run)
+    with pytest.raises(CheckpointError, match="NaN"):
+        save(path, run.denoiser)
+    assert path.read_bytes() == good and [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("changes, match", [
+    (dict(data=torch.zeros(0, 2)), "at least one"),
+    (dict(data=torch.zeros(40, 2).long()), "floating-point"),
+    (dict(data=torch.full((40, 2), math.nan)), "NaN"),
+    (dict(steps=0), "steps"),
+    (dict(batch=0), "batch"),
+    (dict(drop=1.5), "drop"),
+    (dict(labels=torch.zeros(39).long()), "40 numbers"),
+    (dict(labels=torch.full((40,), 3)), "from 0 to 2"),
+])  # fmt: skip
+def test_nonsense_is_refused_before_the_first_step(changes, match):
+    denoiser, shape = denoisers()["mlp"]
+    with pytest.raises(ValueError, match=match):
+        train(denoiser, **settings(shape, **changes))
+
+
+def test_a_run_belongs_to_its_denoiser():
+    (one, shape), (other, _) = denoisers()["mlp"], denoisers()["mlp"]
+    with pytest.raises(ValueError, match="another denoiser"):
+        train(one, **settings(shape), run=Run(other))
+    with pytest.raises(ValueError, match="without classes"):
+        train(LearnedDenoiser(MLP(dim=2), cosine), **settings(shape))
+
+
+def test_a_bare_data_set_brings_its_labels():
+    from minidiff.data import rings
+
+    net = Listener(dim=2, width=8, classes=5)
+    list(train(LearnedDenoiser(net, flow), rings(200), steps=2, batch=8, drop=0.0))
+    assert all(y is not None for y in net.heard)
+    list(train(LearnedDenoiser(MLP(dim=2, width=8), flow), rings(200), steps=2, batch=8))
+
+
+def test_bfloat16_is_close_to_float32():
+    losses = {}
+    for bf16 in (False, True):
+        denoiser, shape = denoisers()["mlp"]
+        losses[bf16] = torch.stack(list(train(denoiser, **settings(shape), bf16=bf16)))
+    assert not torch.equal(losses[True], losses[False])
+    assert_close(losses[True], losses[False], rtol=0.05, atol=0.02)
+
+
