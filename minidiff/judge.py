@@ -1,7 +1,7 @@
 """The judge: one small classifier of Fashion-MNIST, whose features and labels every image notebook uses.
 
-`python -m minidiff.judge` trains it again in a few minutes. The shipped file is pinned by its SHA-256, so that a Frechet
-distance printed today and one printed next year are measured with the same ruler.
+`python -m minidiff.judge` trains it again in a few minutes. The shipped file is pinned by its SHA-256, so that a
+Frechet distance printed today and one printed next year are measured with the same ruler.
 """
 
 import hashlib
@@ -28,8 +28,8 @@ class Judge(nn.Module):
     """Images (N, 1, 28, 28), standardised as `data.fashion_mnist` does, -> 128 features -> 10 classes.
 
     Six 3x3 convolutions, each with batch norm and ReLU, at 28x28, 14x14 and 7x7. The features are the means of the last
-    128 channels over the 7x7 positions: averages change smoothly with the image and are nearly Gaussian within a class, which suits a
-    Frechet distance.
+    128 channels over the 7x7 positions: averages change smoothly with the image and are nearly Gaussian within a class,
+    which suits a Frechet distance.
     """
 
     def __init__(self) -> None:

@@ -5,13 +5,14 @@ from torch import Tensor
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """The squared Frechet distance between the Gaussians fitted to two clouds (Dowson and Landau 1982; FID: Heusel et al. 2017).
+    """The Frechet distance, squared, between Gaussians fitted to two clouds (Dowson & Landau 1982; Heusel et al. 2017).
 
         |m_a - m_b|^2 + trace(C_a + C_b - 2 (C_a C_b)^(1/2))
 
-    a: (N, D) and b: (M, D), one row a sample, at least two rows each. Means and covariances (divided by N - 1) are taken in float64.
-    The result is at least 0, in the squared unit of the features, and 0 only for equal means and covariances. With few rows
-    it is too large: state N and M beside every value. Raises ValueError for other shapes and for values that are not finite.
+    a: (N, D) and b: (M, D), one row a sample, at least two rows each. Means and covariances (divided by N - 1) are
+    taken in float64. The result is at least 0, in the squared unit of the features, and 0 only for equal means and
+    covariances. With few rows it is too large: state N and M beside every value. Raises ValueError for other shapes
+    and for values that are not finite.
     """
     a, b = _rows("a", a), _rows("b", b)
     if a.shape[1] != b.shape[1]:
