@@ -30,8 +30,7 @@ def write(path: str | Path, tensors: dict[str, Tensor], card: dict) -> None:
         raise CheckpointError(f"{path} was not written: {broken[0]} holds NaN or infinity; keep the last good checkpoint")
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     text = json.dumps(card, sort_keys=True, allow_nan=False)
-    metadata = {"card": text, "sha256": fingerprint(tensors, text)}
-    write_atomically(path, serialise(tensors, metadata))
+    write_atomically(path, _encode(tensors, text, fingerprint(tensors, text)))
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
@@ -41,13 +40,13 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     except OSError as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
     try:
-        tensors, metadata = parse(content), _metadata(content)
-        intact = metadata["sha256"] == fingerprint(tensors, metadata["card"])
+        tensors, (text, digest) = parse(content), _header(content)
+        intact = digest == fingerprint(tensors, text) and _encode(tensors, text, digest) == content
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
         raise CheckpointError(_refusal(path, f"it cannot be parsed ({type(error).__name__})")) from None
-    if not intact or serialise(tensors, metadata) != content:
+    if not intact:
         raise CheckpointError(_refusal(path, "its content does not match its SHA-256"))
-    return tensors, json.loads(metadata["card"])
+    return tensors, json.loads(text)
 
 
 def save(path: str | Path, denoiser: LearnedDenoiser, card: dict | None = None, *, half: bool = False) -> None:
@@ -102,9 +101,16 @@ def fingerprint(tensors: dict[str, Tensor], card: str) -> str:
     return digest.hexdigest()
 
 
-def _metadata(content: bytes) -> dict:
-    size = int.from_bytes(content[:8], "little")  # a safetensors file: header length, JSON header, tensors
-    return json.loads(content[8 : 8 + size])["__metadata__"]
+def _encode(tensors: dict[str, Tensor], card: str, digest: str) -> bytes:
+    """The file: one metadata entry, because safetensors writes several in random order and a file should be its content."""
+    return serialise(tensors, {"minidiff": json.dumps([card, digest])})
+
+
+def _header(content: bytes) -> tuple[str, str]:
+    """Card and digest out of a safetensors file: header length (8 bytes), JSON header, tensors."""
+    size = int.from_bytes(content[:8], "little")
+    card, digest = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["minidiff"])
+    return card, digest
 
 
 def _refusal(path: str | Path, reason: str) -> str:

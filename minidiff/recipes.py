@@ -52,11 +52,13 @@ def _mlp(points: data.Data) -> MLP:
     return MLP(dim=2, classes=len(points.names) if points.names else None)
 
 
-PLANE = ("two_moons", "swiss_roll", "checkerboard", "spiral", "pinwheel", "rings")
+PLANE = ("two-moons", "swiss-roll", "checkerboard", "spirals", "pinwheel", "rings")
 PRESETS: dict[str, Preset] = {
     "fashion-small": Preset("fashion-mnist", lambda: data.fashion_mnist("train"), _unet, steps=5_000),
     "sprites": Preset("sprites", data.sprites, _unet, steps=5_000),
-} | {name: Preset(name, partial(getattr(data, name), 20_000), _mlp, steps=3_000, batch=256) for name in PLANE}
+} | {
+    name: Preset(name, partial(getattr(data, name.replace("-", "_")), 20_000), _mlp, steps=3_000, batch=256) for name in PLANE
+}
 
 DATA_SETS = {preset.data: name for name, preset in reversed(PRESETS.items())}  # the first preset of each
 

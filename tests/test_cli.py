@@ -200,5 +200,5 @@ def test_lab_opens_notebook_00(monkeypatch, tmp_path):
 
 
 def test_presets_name_their_data():
-    assert set(recipes.DATA_SETS) >= {"fashion-mnist", "sprites", "two_moons"}
+    assert set(recipes.DATA_SETS) >= {"fashion-mnist", "sprites", "two-moons"}
     assert all(name in recipes.PRESETS for name in recipes.DATA_SETS.values())

@@ -91,7 +91,7 @@ def test_training_times_are_uniform_in_noise_angle(schedule):
     t = uniform_angle(schedule)(1000, seed())
     got = angle(*schedule(t.double())).sort().values
     ends = angle(*schedule(torch.tensor([0.0, 80.0 if schedule is edm else 1.0], dtype=torch.float64)))
-    want = ends[0] + (ends[1] - ends[0]) * (torch.arange(1000) + 0.5) / 1000
+    want = ends[0] + (ends[1] - ends[0]) * (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
     assert_close(got, want, rtol=0, atol=1e-3)
 
 
