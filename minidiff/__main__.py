@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from . import __version__, checkpoints, data, doctor, judge, lab, notebooks, plots, recipes
+from . import __version__, checkpoints, data, doctor, judge, lab, recipes
 from .files import write_atomically
 from .runtime import progress
 from .schedules import last_time, start
@@ -108,7 +108,7 @@ def _add_notebooks(commands) -> None:
     one = commands.add_parser("notebooks", help="regenerate or check the notebooks", description="Work on the course's notebooks.")
     one.add_argument("action", choices=["run", "check"], help="run: regenerate all outputs; check: hygiene of what is stored")
     one.add_argument("files", nargs="*", type=Path, help="notebooks (default: all)")
-    one.set_defaults(run=lambda a: (notebooks.main_run if a.action == "run" else notebooks.main_check)(a.files))
+    one.set_defaults(run=notebooks_command)
 
 
 def sample_command(a: argparse.Namespace) -> int:
@@ -152,6 +152,8 @@ def _labels(wanted: str | None, count: int, names: list[str]) -> torch.Tensor | 
 
 def _picture(samples: torch.Tensor) -> bytes:
     """A PNG of images (N, C, H, W) in [0, 1], or of points (N, 2)."""
+    from . import plots  # matplotlib takes a second to import, so only who draws pays for it
+
     if samples.ndim == 4:
         columns = math.ceil(math.sqrt(len(samples)))
         return plots.encode(plots.tile(samples.clamp(0, 1), columns, scale=max(1, 448 // (columns * samples.shape[-1]))))
@@ -212,6 +214,12 @@ def judge_command(a: argparse.Namespace) -> int:
         card["record"]["metrics"] = result
         checkpoints.write(path, tensors, card)
     return 0
+
+
+def notebooks_command(a: argparse.Namespace) -> int:
+    from . import notebooks  # and so does Jupyter
+
+    return (notebooks.main_run if a.action == "run" else notebooks.main_check)(a.files)
 
 
 def main(arguments: list[str] | None = None) -> int:
