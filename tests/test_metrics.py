@@ -117,9 +117,10 @@ def test_in_the_plane_a_shift_is_shared_among_the_directions():
         assert got == pytest.approx(5 / math.sqrt(2), rel=1e-12)
 
 
-def test_drawn_directions_are_even_over_the_sphere():
-    a, shift = normal(10, 5), torch.tensor([0.0, 0.0, 2.0, 0.0, 0.0])
-    got = sliced_wasserstein(a, a + shift, directions=20_000)
+@pytest.mark.parametrize("shift", [[0.0, 0, 2, 0, 0], [0.8**0.5] * 5])
+def test_drawn_directions_are_even_over_the_sphere(shift):
+    a = normal(10, 5)
+    got = sliced_wasserstein(a, a + torch.tensor(shift), directions=20_000)
     # u_3^2 has mean 1/5 and standard deviation sqrt(3/35 - 1/25) = 0.21, hence the root of 4/5 is known to 0.4 %
     assert got == pytest.approx(2 / math.sqrt(5), rel=0.015)
 
