@@ -25,7 +25,7 @@ from .predictions import AnyDenoiser, LearnedDenoiser
 from .runtime import progress, runtime
 from .samplers import Step, ddim_step, ddpm_step, last, sample
 from .schedules import cosine, last_time, start, uniform_times
-from .training import Run, load_run, save_run, train
+from .training import LEVELS, Run, load_run, save_run, train
 
 SHIPPED = "fashion-small.safetensors"
 JUDGED = "fashion-mnist"  # the data set that the judge knows
@@ -40,8 +40,9 @@ class Preset:
     load: Callable[[], data.Data]
     network: Callable[[data.Data], torch.nn.Module]
     steps: int
-    batch: int = 128
-    lr: float = 2e-3
+    batch: int = 64
+    lr: float = 3e-3
+    levels: str = "lognormal"
 
 
 def _unet(images: data.Data, **config) -> UNet:
@@ -54,10 +55,10 @@ def _mlp(points: data.Data) -> MLP:
 
 PLANE = ("two-moons", "swiss-roll", "checkerboard", "spirals", "pinwheel", "rings")
 PRESETS: dict[str, Preset] = {
-    "fashion-small": Preset("fashion-mnist", lambda: data.fashion_mnist("train"), _unet, steps=5_000),
-    "sprites": Preset("sprites", data.sprites, _unet, steps=5_000),
+    "fashion-small": Preset("fashion-mnist", lambda: data.fashion_mnist("train"), _unet, 5_000),
+    "sprites": Preset("sprites", data.sprites, _unet, 5_000),
 } | {
-    name: Preset(name, partial(getattr(data, name.replace("-", "_")), 20_000), _mlp, steps=3_000, batch=256) for name in PLANE
+    name: Preset(name, partial(getattr(data, name.replace("-", "_")), 20_000), _mlp, 3_000, 256, 2e-3, "uniform_angle") for name in PLANE
 }
 
 DATA_SETS = {preset.data: name for name, preset in reversed(PRESETS.items())}  # the first preset of each
@@ -75,9 +76,9 @@ class Training:
 
     def losses(self) -> Iterator[Tensor]:
         """Train on to the last step, noting about 200 points of the loss curve."""
-        options = {key: self.settings[key] for key in ("steps", "batch", "lr", "seed", "drop", "bf16")}
+        options = _options(self.run.denoiser, self.settings)
         window, total = max(1, self.settings["steps"] // 200), 0.0
-        for loss in train(self.run.denoiser, self.set, run=self.run, **options):
+        for loss in train(self.run.denoiser, self.set, steps=self.settings["steps"], run=self.run, **options):
             total += float(loss)
             if self.run.step % window == 0:
                 self.record["losses"].append([self.run.step, round(total / window, 5)])
@@ -101,7 +102,8 @@ def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         denoiser = LearnedDenoiser(preset.network(examples), cosine, "v").to(rt.device)
-    settings = {"preset": name, "seed": seed, "batch": preset.batch, "lr": preset.lr, "drop": 0.1, "bf16": fast_bf16(rt.device)}
+    settings = {"preset": name, "seed": seed, "batch": preset.batch, "lr": preset.lr, "levels": preset.levels}
+    settings |= {"drop": 0.1, "bf16": fast_bf16(rt.device)}
     record = {**provenance(rt.device), "losses": []}
     if minutes is not None:
         pace = _seconds_a_step(denoiser, examples, settings)
@@ -120,10 +122,15 @@ def resume(folder: Path) -> Training:
     return Training(name, run, PRESETS[name].load(), card["settings"], card["record"])
 
 
+def _options(denoiser: LearnedDenoiser, settings: dict) -> dict:
+    """The arguments of `train` that settings hold; levels are named there."""
+    options = {key: settings[key] for key in ("batch", "lr", "seed", "drop", "bf16")}
+    return options | {"levels": LEVELS[settings["levels"]](denoiser.schedule)}
+
+
 def _seconds_a_step(denoiser: LearnedDenoiser, examples: data.Data, settings: dict) -> float:
     """The time of one training step: 50 of them on a copy, after three to warm up."""
-    options = {key: settings[key] for key in ("batch", "lr", "seed", "drop", "bf16")}
-    losses = train(deepcopy(denoiser), examples, steps=53, **options)
+    losses = train(deepcopy(denoiser), examples, steps=53, **_options(denoiser, settings))
     last(islice(losses, 3))
     before = time.perf_counter()
     float(last(losses))

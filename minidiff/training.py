@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from . import checkpoints
 from .predictions import LearnedDenoiser, coefficients
-from .schedules import Schedule, angle, at, last_time
+from .schedules import Schedule, angle, at, evaluate, last_time
 
 Levels = Callable[[int, torch.Generator], Tensor]  # (n, generator) -> n training times t
 
@@ -38,19 +38,33 @@ def denoising_loss(
 
 
 def uniform_angle(schedule: Schedule) -> Levels:
-    """Training times whose noise angle is uniform, stratified over the batch so that every level is seen.
+    """Training times whose noise angle is uniform between the schedule's ends; on cosine, t uniform in [0, 1]."""
+    first, final = (float(angle(*evaluate(schedule, t))) for t in (0.0, last_time(schedule)))
+    return _levels(schedule, lambda share: first + (final - first) * share)
 
-    On the cosine schedule that is simply t uniform in [0, 1].
+
+def lognormal(schedule: Schedule, mean: float = -0.5, std: float = 1.2) -> Levels:
+    """Training times with ln(sigma / alpha) ~ N(mean, std^2): most where most can be learned (Karras et al. 2022).
+
+    Their P_mean = -1.2 for data of spread 0.5 is -0.5 for data of spread 1.
     """
+    return _levels(schedule, lambda share: torch.atan(torch.exp(mean + std * torch.special.ndtri(share))) * (2 / math.pi))
+
+
+def _levels(schedule: Schedule, angle_of: Callable[[Tensor], Tensor]) -> Levels:
+    """Turn a map from (0, 1) to noise angles into times, stratified over the batch so that every level is seen."""
     times = torch.linspace(0, 1, 20_001, dtype=torch.float64) ** 3 * last_time(schedule)  # dense near the data
     angles = angle(*schedule(times)).numpy()
 
     def levels(n: int, generator: torch.Generator) -> Tensor:
         share = (torch.arange(n) + torch.rand(1, generator=generator, dtype=torch.float64)) / n
-        wanted = angles[0] + (angles[-1] - angles[0]) * share[torch.randperm(n, generator=generator)]
-        return torch.from_numpy(np.interp(wanted.numpy(), angles, times.numpy())).float()
+        wanted = angle_of(share[torch.randperm(n, generator=generator)]).numpy()
+        return torch.from_numpy(np.interp(wanted, angles, times.numpy())).float()
 
     return levels
+
+
+LEVELS: dict[str, Callable[[Schedule], Levels]] = {"uniform_angle": uniform_angle, "lognormal": lognormal}
 
 
 class TrainingError(RuntimeError):
@@ -67,7 +81,7 @@ class Run:
     def __init__(self, denoiser: LearnedDenoiser):
         self.denoiser, self.step = denoiser, 0
         self.average = copy.deepcopy(denoiser).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(denoiser.parameters(), betas=(0.9, 0.99), weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(denoiser.parameters(), betas=(0.9, 0.99), weight_decay=0.0, fused=True)
 
     def advance(self, loss: Tensor, lr: float) -> None:
         """One step of Adam (Kingma & Ba 2015), gradients clipped to norm 1, and of the average."""
@@ -201,6 +215,13 @@ def load_run(path: str | Path, device: str | torch.device = "cpu") -> tuple[Run,
     for name, parameter in run.denoiser.net.named_parameters():
         part = f"adam.{name}."
         found = {key.removeprefix(part): value for key, value in tensors.items() if key.startswith(part)}
-        run.optimizer.state[parameter] = {key: value if key == "step" else value.to(device) for key, value in found.items()}
+        run.optimizer.state[parameter] = {key: _laid_out(value, parameter) for key, value in found.items()}
     run.step = card["step"]
     return run, card
+
+
+def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:
+    """The value in the parameter's own memory layout (channels-last, say): fused Adam walks both as they lie in memory."""
+    if value.shape != parameter.shape:
+        return value.to(parameter.device)  # the step count
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)

@@ -16,7 +16,8 @@ LAYERS = [  # a module imports only from layers above its own
     {"exact", "guidance", "samplers", "training", "judge"},
     {"plots"},
     {"widgets"},
-    {"notebooks", "doctor", "lab", "presets"},
+    {"recipes", "lab", "notebooks"},
+    {"doctor"},
     {"__main__"},
 ]
 CORE = ("schedules", "predictions", "exact", "guidance", "samplers", "training")
@@ -98,7 +99,7 @@ def test_core_stays_small():
 def test_import_stays_light():
     code = (
         "import sys, minidiff, minidiff.samplers, minidiff.exact, minidiff.training\n"
-        "print([m for m in ('matplotlib', 'ipywidgets', 'IPython', 'PIL', 'tqdm') if m in sys.modules])"
+        "print([m for m in ('matplotlib', 'ipywidgets', 'IPython', 'PIL') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True)
     assert done.stdout.strip() == "[]"

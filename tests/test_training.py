@@ -13,7 +13,7 @@ from minidiff.exact import of_gaussian
 from minidiff.networks import MLP, UNet
 from minidiff.predictions import TARGETS, LearnedDenoiser, coefficients
 from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, flow, from_betas, linear_beta
-from minidiff.training import Run, TrainingError, denoising_loss, learning_rate, load_run, order, save_run, train, uniform_angle
+from minidiff.training import Run, TrainingError, denoising_loss, learning_rate, load_run, lognormal, order, save_run, train, uniform_angle
 
 
 def seed(value=0):
@@ -93,6 +93,14 @@ def test_training_times_are_uniform_in_noise_angle(schedule):
     ends = angle(*schedule(torch.tensor([0.0, 80.0 if schedule is edm else 1.0], dtype=torch.float64)))
     want = ends[0] + (ends[1] - ends[0]) * (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
     assert_close(got, want, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("schedule", [cosine, linear_beta, edm])
+def test_lognormal_times_have_the_stated_mean_and_spread(schedule):
+    alpha, sigma = schedule(lognormal(schedule, -0.5, 1.2)(1000, seed()).double())
+    middle = (sigma / alpha).log().sort().values[25:-25]  # the tails may leave the schedule's range
+    want = torch.distributions.Normal(-0.5, 1.2).icdf((torch.arange(1000) + 0.5) / 1000)[25:-25].double()
+    assert_close(middle, want, rtol=0, atol=0.02)
 
 
 def test_learning_rate_warms_up_then_falls_to_zero():
