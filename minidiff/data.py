@@ -242,3 +242,208 @@ def _download(url: str, path: Path, shape: tuple[int, ...], sha256: str) -> None
         write_atomically(path, compressed)
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error.strerror}): free or change that folder, or {instead}") from error
+
+
+SPRITES_SHIFT, SPRITES_SCALE = 0.668303, 0.412452  # mean and deviation over all pixels and colours, on white
+_SPRITES_SHA256 = {
+    "sprites.png": "96da41b23ed87343ba1582c901e84eb657218203304e89c127f4e6a917012173",
+    "sprites.csv": "831ae440955b4041df8d9f7d2501f17de1f792087addba4d5959171cddb8e11d",
+}
+
+
+def sprites() -> Data:
+    """1,465 tiles of a game on a white ground: x (1465, 3, 32, 32), 18 categories as labels, the tiles' names as captions.
+
+    DataError if a file is missing or damaged.
+    """
+    sheet = _on_white(io.BytesIO(_sprites_file("sprites.png")))  # 31 rows of 48 tiles
+    tiles = sheet.reshape(31, 32, 48, 32, 3).permute(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32)
+    rows = list(csv.DictReader(io.StringIO(_sprites_file("sprites.csv").decode())))
+    names = tuple(sorted({row["category"] for row in rows}))
+    y = torch.tensor([names.index(row["category"]) for row in rows])
+    x = tiles[: len(rows)].sub(SPRITES_SHIFT).div(SPRITES_SCALE)
+    return Data(x, y, SPRITES_SHIFT, SPRITES_SCALE, names, tuple(row["name"] for row in rows))
+
+
+def _sprites_file(name: str) -> bytes:
+    path = find(f"sprites/{name}")
+    content = _read(path)
+    if name.endswith(".csv"):
+        content = content.replace(b"\r\n", b"\n")  # git on Windows may have changed the line ends
+    if hashlib.sha256(content).hexdigest() != _SPRITES_SHA256[name]:
+        raise _damaged(path, "does not have the expected content (its SHA-256 differs)")
+    return content
+
+
+def _on_white(source: str | Path | io.BytesIO) -> Tensor:
+    """A picture file as (H, W, 3) float32 in [0, 1], whatever is transparent laid on white."""
+    from PIL import Image
+
+    with Image.open(source) as picture:
+        rgba = torch.from_numpy(np.array(picture.convert("RGBA"))).float().div_(255)
+    colour, opacity = rgba[..., :3], rgba[..., 3:]
+    return colour * opacity + (1 - opacity)
+
+
+# ---- sets in the plane -------------------------------------------------------------------------------------------
+
+
+def two_moons(n: int, seed: int = 0) -> Data:
+    """Two half circles that reach into each other; y says which. n points, x (n, 2), the same for the same seed."""
+    generator = _generator(n, seed)
+    y = torch.randint(2, (n,), generator=generator)
+    angle = math.pi * torch.rand(n, generator=generator)
+    upper = torch.stack([angle.cos() - 1 / 2, angle.sin() - 1 / 4], 1)
+    points = upper * (1 - 2 * y[:, None])  # the lower moon is the upper one after half a turn
+    return _in_plane(points, 21 / 16 - 1 / math.pi, 0.08, generator, y, ("upper moon", "lower moon"))
+
+
+def swiss_roll(n: int, seed: int = 0) -> Data:
+    """A rolled-up line, seen from the end: radius = angle, from 1.5 pi to 4.5 pi. No labels."""
+    generator = _generator(n, seed)
+    angle = math.pi * (1.5 + 3 * torch.rand(n, generator=generator))
+    centre = torch.tensor([2, 2 / (3 * math.pi)])
+    points = angle[:, None] * _circle(angle) - centre
+    return _in_plane(points, 9.75 * math.pi**2 - centre.square().sum().item(), 0.4, generator)
+
+
+def spirals(n: int, seed: int = 0) -> Data:
+    """Two arms that wind one and a half times around the middle, half a turn apart; y is the arm."""
+    generator = _generator(n, seed)
+    y = torch.randint(2, (n,), generator=generator)
+    angle = 3 * math.pi * torch.rand(n, generator=generator).sqrt()  # the root spreads the points evenly along the arm
+    points = angle[:, None] * _circle(angle + math.pi * y)
+    return _in_plane(points, 4.5 * math.pi**2, 0.4, generator, y, ("first arm", "second arm"))
+
+
+def pinwheel(n: int, seed: int = 0) -> Data:
+    """Five blades (Johnson et al. 2016): long Gaussians, turned the further the farther out; y is the blade."""
+    generator = _generator(n, seed)
+    y = torch.randint(5, (n,), generator=generator)
+    along, across = 1 + 0.3 * torch.randn(n, generator=generator), 0.1 * torch.randn(n, generator=generator)
+    turn = 2 * math.pi * y / 5 + along.exp() / 4
+    points = along[:, None] * _circle(turn) + across[:, None] * _circle(turn + math.pi / 2)
+    return _in_plane(points, 1 + 0.3**2 + 0.1**2, 0.0, generator, y, tuple(f"blade {k}" for k in range(1, 6)))
+
+
+def rings(n: int, seed: int = 0) -> Data:
+    """Three rings of radius 1, 2 and 3, equally likely; y is the ring."""
+    generator = _generator(n, seed)
+    y = torch.randint(3, (n,), generator=generator)
+    points = (1 + y[:, None]) * _circle(2 * math.pi * torch.rand(n, generator=generator))
+    return _in_plane(points, 14 / 3, 0.1, generator, y, ("inner ring", "middle ring", "outer ring"))
+
+
+def checkerboard(n: int, seed: int = 0) -> Data:
+    """Uniform on the eight dark squares of a 4 x 4 board, edges sharp; y is the square, row by row from below."""
+    generator = _generator(n, seed)
+    y = torch.randint(8, (n,), generator=generator)
+    row = y // 2
+    corner = torch.stack([2 * (y % 2) + row % 2, row], 1) - 2
+    points = corner + torch.rand(n, 2, generator=generator)
+    return _in_plane(points, 8 / 3, 0.0, generator, y, tuple(f"square {k}" for k in range(1, 9)))
+
+
+def outline(picture: object, n: int, seed: int = 0) -> Data:
+    """Points along the edge between dark ink and light paper in a drawing of your own.
+
+    picture: a 2-D array, row 0 at the top, or the path of a picture file. Ink is what is darker than midway between
+    its darkest and its lightest grey; ValueError if all is one grey. The edge is cut into pieces of one pixel, equally
+    likely. It is centred, and scaled by its own exact spread, so every n and seed draw from one distribution.
+    """
+    generator = _generator(n, seed)
+    middles, lies_along = _edge(_grey(picture))
+    middles = middles - middles.mean(0)
+    spread = middles.square().sum(1).mean().item() + 1 / 12  # 1/12: the variance along a piece
+    piece = torch.randint(len(middles), (n,), generator=generator)
+    along = torch.rand(n, 1, generator=generator) - 1 / 2
+    return _in_plane((middles[piece] + along * lies_along[piece]).float(), spread, 0.0, generator)
+
+
+def _grey(picture: object) -> Tensor:
+    if isinstance(picture, (str, Path)):
+        return _on_white(picture).double().mean(2)
+    grey = torch.as_tensor(np.asarray(picture), dtype=torch.float64)
+    if grey.ndim != 2 or not grey.isfinite().all() or not grey.numel():
+        raise ValueError(f"a drawing is a 2-D array of finite greys, or the path of a picture; got {tuple(grey.shape)}")
+    return grey
+
+
+def _edge(grey: Tensor) -> tuple[Tensor, Tensor]:
+    """The pieces of the edge: their middles (M, 2) as (right, up) in pixels, and the unit vectors they lie along."""
+    level = (grey.min() + grey.max()) / 2
+    paper = torch.nn.functional.pad(grey, (1, 1, 1, 1), value=grey.max().item())
+
+    def crossings(grey: Tensor) -> Tensor:
+        row, column = torch.nonzero((grey[:, :-1] < level) != (grey[:, 1:] < level), as_tuple=True)
+        left, right = grey[row, column], grey[row, column + 1]
+        return torch.stack([column + (level - left) / (right - left), row], 1)  # where the grey passes the level
+
+    upright, level_pieces = crossings(paper), crossings(paper.T).flip(1)
+    middles = torch.cat([upright, level_pieces]) * torch.tensor([1, -1])  # rows count downwards
+    if not len(middles):
+        raise ValueError("the drawing is all one grey, so it has no edge: draw dark ink on light paper")
+    direction = torch.tensor([[0.0, 1.0]] * len(upright) + [[1.0, 0.0]] * len(level_pieces))
+    return middles, direction
+
+
+def _generator(n: int, seed: int) -> torch.Generator:
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+        raise ValueError(f"n is how many points to draw, a whole number from 1 up; got {n!r}")
+    return torch.Generator().manual_seed(seed)
+
+
+def _circle(angle: Tensor) -> Tensor:
+    return torch.stack([angle.cos(), angle.sin()], 1)
+
+
+def _in_plane(points: Tensor, spread: float, noise: float, generator: torch.Generator, y=None, names=None) -> Data:
+    """Add noise to points (n, 2) of mean 0 and E|point|^2 = spread, and scale so that a coordinate's mean square is 1."""
+    scale = math.sqrt(spread / 2 + noise**2)
+    raw = points + noise * torch.randn(points.shape, generator=generator)
+    return Data(raw / scale, y, 0.0, scale, names)
+
+
+class Mixture(NamedTuple):
+    """A mixture of round Gaussians, whose density is known: `exact.of_mixture(*mixture, schedule)` is its denoiser.
+
+    means: (K, D). stds: (K,) > 0. weights: (K,) > 0, of which only the proportions matter.
+    """
+
+    means: Tensor
+    stds: Tensor
+    weights: Tensor
+
+    def standardised(self) -> "Mixture":
+        """The same mixture moved and scaled to mean 0 and, averaged over the coordinates, variance 1."""
+        weights = self.weights / self.weights.sum()
+        means = self.means - weights @ self.means
+        scale = (weights @ (means.square().mean(1) + self.stds.square())).sqrt()
+        return Mixture(means / scale, self.stds / scale, weights)
+
+    def sample(self, n: int, seed: int = 0) -> Data:
+        """n points, x (n, D); y is the component each was drawn from."""
+        generator = _generator(n, seed)
+        y = torch.multinomial(self.weights, n, replacement=True, generator=generator)
+        noise = torch.randn(n, self.means.shape[1], generator=generator)
+        names = tuple(f"Gaussian {k}" for k in range(1, len(self.means) + 1))
+        return Data((self.means[y] + self.stds[y, None] * noise).float(), y, names=names)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """The exact log density at x (B, D), in nats: (B,)."""
+        means, stds, weights = (part.to(x) for part in self)
+        squares = (x[:, None] - means).square().sum(2)
+        log_normal = -squares / (2 * stds**2) - x.shape[1] * (stds * math.sqrt(2 * math.pi)).log()
+        return (log_normal + (weights / weights.sum()).log()).logsumexp(1)
+
+
+MIXTURE = Mixture(
+    means=_circle(torch.arange(8) * math.pi / 4),
+    stds=torch.tensor([0.1, 0.05]).repeat(4),
+    weights=torch.tensor([1.0, 2.0]).repeat(4),
+).standardised()
+
+
+def gaussian_mixture(n: int, seed: int = 0) -> Data:
+    """`MIXTURE`: eight Gaussians on a circle, every other one half as wide and twice as likely; y is the component."""
+    return MIXTURE.sample(n, seed)
