@@ -138,6 +138,21 @@ def test_every_pixel_sees_the_whole_picture_and_keeps_its_place():
     assert reach.argmax() < 28 * 4 and reach.argmax() % 28 < 4  # nothing counts more than the pixel's own corner
 
 
+def test_fine_detail_goes_around_the_quarter_resolution():
+    net = perturbed(UNet, {"classes": 10})
+    with torch.no_grad():
+        net.shrink.weight.zero_()  # now only the skip connection carries the picture
+    x = randn(1, 1, 28, 28).requires_grad_()
+    net(x, torch.tensor([0.5])).square().sum().backward()
+    assert (x.grad != 0).all()
+
+
+def test_checkpoints_hold_what_was_learned_and_nothing_else():
+    net = UNet(classes=10)
+    assert set(net.state_dict()) == {name for name, _ in net.named_parameters()}
+    assert net.condition.table.weight.shape == (11, 128)  # ten labels and the null label
+
+
 def test_the_default_unet_fits_a_small_file():
     count = sum(p.numel() for p in UNet(classes=10).parameters())
     assert 1_000_000 < count <= 1_950_000  # float16 and a card within 4,000,000 bytes
