@@ -1,0 +1,164 @@
+"""Make the notebooks' outputs again, byte for byte, and look for what a strict comparison cannot see.
+
+nbval compares text literally, but passes a cell that never ran, ignores pictures, and cannot know that an output holds
+somebody's home folder. `problems` lists such things.
+"""
+
+import copy
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from .files import write_atomically
+from .lab import course
+
+# What the kernels need so that outputs do not depend on who runs them; the tests set the same.
+ENVIRONMENT = {
+    "MINIDIFF_STATIC": "1",
+    "MINIDIFF_QUIET": "1",
+    "TQDM_DISABLE": "1",
+    "OMP_NUM_THREADS": "1",  # two threads on two busy cores are slower for small networks
+    "PYTHONHASHSEED": "0",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
+LARGEST = 1_000_000  # bytes
+TYPES = {"text/plain", "text/html", "text/markdown", "text/latex", "image/png"}
+UNSTABLE = ("clear_output", "interact(", "interactive_output", "Output()", "tqdm", "%time", "os.system")
+MACHINE = re.compile(r"(?<![\w.])/(?:home|root|tmp|Users|work|opt|var|mnt)/\w|[A-Z]:\\Users\\")
+ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
+
+
+def main_run(paths: list[Path]) -> int:
+    """Run notebooks (default: all of the course) and store their outputs. Prints a line each; 1 if any failed."""
+    failed = False
+    for path in paths or every():
+        begun = time.perf_counter()
+        try:
+            run(path)
+            print(f"ran {path.name} in {time.perf_counter() - begun:.0f} s, {path.stat().st_size / 1000:.0f} kB", flush=True)
+        except NotebookError as error:
+            failed = True
+            print(f"{path}: {error}; the file is as it was", file=sys.stderr)
+    return int(failed)
+
+
+def main_check(paths: list[Path]) -> int:
+    """Print the hygiene problems of notebooks (default: all of the course); 1 if there are any."""
+    found = [f"{path}: {problem}" for path in paths or every() for problem in problems(path)]
+    print("\n".join(found) or f"{len(paths or every())} notebooks are clean")
+    return int(bool(found))
+
+
+def every() -> list[Path]:
+    """The course's notebooks, in order."""
+    return sorted((course() / "notebooks").glob("*.ipynb"))
+
+
+class NotebookError(RuntimeError):
+    """A notebook that cannot be read or run; the message says where and why."""
+
+
+def load(path: Path) -> nbformat.NotebookNode:
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, ValueError, KeyError, nbformat.ValidationError) as error:  # json's error is a ValueError
+        raise NotebookError(f"cannot be read as a notebook ({type(error).__name__})") from None
+
+
+def run(path: Path) -> None:
+    """Run one notebook from the top in a fresh kernel and write it back with its outputs, whole or not at all."""
+    notebook = load(path)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    root = str(Path(__file__).resolve().parents[1])
+    environment = os.environ | ENVIRONMENT
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    client = NotebookClient(notebook, timeout=900, kernel_name="python3", record_timing=False, store_widget_state=False,
+                            resources={"metadata": {"path": str(path.resolve().parent)}})  # fmt: skip
+    try:
+        with open(os.devnull, "w") as silence:  # ipykernel warns there about its own transport
+            client.execute(env=environment, stderr=silence)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        raise NotebookError(_failure(notebook, error)) from None
+    write_atomically(path, _settled(notebook).encode())
+
+
+def _failure(notebook: nbformat.NotebookNode, error: Exception) -> str:
+    ran = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.outputs]
+    what = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error)
+    return f"cell {ran[-1] if ran else 0} failed ({' '.join(what.split())[:300]})"
+
+
+def _settled(notebook: nbformat.NotebookNode) -> str:
+    """The notebook as text, without anything that differs from run to run."""
+    notebook = copy.deepcopy(notebook)
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": {"name": "python"}})
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.pop("transient", None)
+    return nbformat.writes(notebook) + "\n"
+
+
+def problems(path: Path) -> list[str]:
+    """Everything wrong with a stored notebook that running it would not show, one sentence each."""
+    try:
+        notebook = load(path)
+    except NotebookError as error:
+        return [str(error)]
+    found = [] if path.stat().st_size <= LARGEST else [f"larger than {LARGEST:,} bytes"]
+    if notebook.metadata.get("kernelspec", {}).get("name") != "python3":
+        found.append("the kernelspec must be python3")
+    if "widgets" in notebook.metadata:
+        found.append("widget state is saved in its metadata")
+    ids = [cell.get("id") for cell in notebook.cells]
+    if None in ids or len(set(ids)) != len(ids):
+        found.append("every cell needs an id of its own")
+    code = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    for number, (i, cell) in enumerate(code, start=1):
+        found += [f"cell {i}: {what}" for what in (*_in_source(cell), *_in_order(cell, number), *_in_outputs(cell))]
+    if sum("nbval-ignore-output" in cell.metadata.get("tags", []) for _, cell in code) > 2:
+        found.append("more than two cells are compared by nothing (nbval-ignore-output)")
+    return found
+
+
+def _in_source(cell: nbformat.NotebookNode) -> list[str]:
+    tags, source = cell.metadata.get("tags", []), cell.source
+    found = [] if source.strip() else ["is empty"]
+    if source.rstrip().endswith(";"):
+        found.append("ends in a semicolon, which does not hide its value from nbval")
+    if {"nbval-skip", "skip"} & set(tags) or re.match(r"\s*#\s*NBVAL_(SKIP|IGNORE)", source, re.I):
+        found.append("skipping is not allowed")
+    if "nbval-ignore-output" not in tags:
+        found += [f"{word} cannot be compared by nbval: tag the cell nbval-ignore-output" for word in UNSTABLE if word in source]
+    return found + (["names a folder of one machine"] if MACHINE.search(source) else [])
+
+
+def _in_order(cell: nbformat.NotebookNode, number: int) -> list[str]:
+    if cell.execution_count is None:
+        return ["was never run, so nothing would be compared"]
+    return [] if cell.execution_count == number else [f"ran as number {cell.execution_count}, expected {number}"]
+
+
+def _in_outputs(cell: nbformat.NotebookNode) -> list[str]:
+    found = []
+    for output in cell.outputs:
+        text = json.dumps({kind: value for kind, value in output.get("data", {}).items() if kind != "image/png"})
+        text += str(output.get("text", ""))
+        if output.output_type == "stream" and output.name == "stderr":
+            found.append("wrote to stderr")
+        if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", []):
+            found.append("ended in an error")
+        found += [f"holds an output of type {kind}" for kind in output.get("data", {}) if kind not in TYPES]
+        found += ["prints a memory address"] * bool(ADDRESS.search(text))
+        found += ["prints a folder of one machine"] * bool(MACHINE.search(text))
+    return found
