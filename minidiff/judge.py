@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from .data import DataError, fashion_mnist, find
 from .files import write_atomically
 
-JUDGE_SHA256 = "f284b30cee74f09fdc0000c9cd8ecbb7cdfce681d172eb34df10e4c42a8f6df2"
+JUDGE_SHA256 = "2da96de76d887200f68a501d5f42b7d5de873854bd6f4c63c995010c4243a75e"
 _MEND = "restore it with git checkout -- data/judge.safetensors"
 BATCH = 500  # images at a time: enough to keep a CPU busy, little enough for its memory
 
@@ -27,16 +27,18 @@ BATCH = 500  # images at a time: enough to keep a CPU busy, little enough for it
 class Judge(nn.Module):
     """Images (N, 1, 28, 28), standardised as `data.fashion_mnist` does, -> 128 features -> 10 classes.
 
-    Six 3x3 convolutions, each with batch norm and ReLU, at 28x28, 14x14 and 7x7. The features are the means of the last
-    128 channels over the 7x7 positions: averages change smoothly with the image and are nearly Gaussian within a class,
-    which suits a Frechet distance.
+    Four 3x3 convolutions, each with batch norm and ReLU, two at 28x28 and two at 14x14, then one hidden layer of 128 units.
+    The features are what the hidden layer says (after its ReLU): all that the classifier knows before it decides.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        widths = [(1, 32, 1), (32, 64, 2), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 128, 1)]
-        self.body = nn.Sequential(*(_convolution(*width) for width in widths))
-        self.head = nn.Linear(128, 10)
+        self.body = nn.Sequential(
+            _convolution(1, 32), _convolution(32, 32), nn.MaxPool2d(2),
+            _convolution(32, 64), _convolution(64, 64), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * 7 * 7, 128), nn.ReLU(),
+        )  # fmt: skip
+        self.head = nn.Sequential(nn.Dropout(0.25), nn.Linear(128, 10))
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, 1, 28, 28) -> the ten logits of each image, (N, 10)."""
@@ -44,7 +46,7 @@ class Judge(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """x: (N, 1, 28, 28) -> features (N, 128), with gradients and in one go."""
-        return self.body(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
+        return self.body(x.contiguous(memory_format=torch.channels_last))
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
@@ -57,12 +59,8 @@ class Judge(nn.Module):
         return torch.cat([self(batch).argmax(1) for batch in _batches(x)])
 
 
-def _convolution(c_in: int, c_out: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(c_in, c_out, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(c_out),
-        nn.ReLU(),
-    )
+def _convolution(c_in: int, c_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, padding=1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU())
 
 
 def _batches(x: Tensor) -> Iterator[Tensor]:
@@ -71,33 +69,22 @@ def _batches(x: Tensor) -> Iterator[Tensor]:
     return iter(x.float().split(BATCH))
 
 
-def augment(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror half of the images and move each batch by up to two pixels. x: (B, 1, 28, 28) -> the same shape."""
-    mirrored = torch.rand(len(x), generator=generator) < 0.5
-    x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
-    right, down = torch.randint(0, 5, (2,), generator=generator).tolist()
-    padded = F.pad(x, (2, 2, 2, 2), value=x.min().item())
-    return padded[:, :, down : down + 28, right : right + 28]
-
-
-def train_judge(images: Tensor, labels: Tensor, *, epochs: int = 10, batch: int = 250, seed: int = 0) -> Judge:
-    """Train a judge from scratch; a few minutes on two cores. images: (N, 1, 28, 28), labels: (N,)."""
-    torch.manual_seed(seed)
+def train_judge(images: Tensor, labels: Tensor, *, epochs: int = 6, batch: int = 250, seed: int = 0) -> Judge:
+    """Train a judge from scratch; a few minutes on two cores. images: (N, 1, 28, 28), labels: (N,) with N >= batch."""
     generator = torch.Generator().manual_seed(seed)
-    judge = Judge().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(judge.parameters(), weight_decay=0.05)
-    steps = epochs * (len(images) // batch)
-    rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=4e-3, total_steps=steps)
-    for _ in range(epochs):
-        order = torch.randperm(len(images), generator=generator)
-        for index in order.split(batch)[: len(images) // batch]:
-            x = augment(images[index], generator)
-            with torch.autocast("cpu", torch.bfloat16):
-                loss = F.cross_entropy(judge(x).float(), labels[index])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            rates.step()
+    with torch.random.fork_rng():  # initial weights and dropout draw from the global generator
+        torch.manual_seed(seed)
+        judge = Judge().to(memory_format=torch.channels_last)
+        optimiser = torch.optim.AdamW(judge.parameters(), weight_decay=0.01)
+        rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=3e-3, total_steps=epochs * (len(images) // batch))
+        for _ in range(epochs):
+            for index in torch.randperm(len(images), generator=generator).split(batch)[: len(images) // batch]:
+                with torch.autocast("cpu", torch.bfloat16):
+                    loss = F.cross_entropy(judge(images[index]).float(), labels[index])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                rates.step()
     return judge.eval().requires_grad_(False)
 
 
@@ -135,10 +122,10 @@ def main(path: str | Path = "runs/judge.safetensors") -> None:
     seconds = time.perf_counter() - began
     tensors = round_weights(judge)
     card = {
-        "architecture": "six 3x3 convolutions, 128 mean features, linear; minidiff.judge.Judge",
+        "architecture": "four 3x3 convolutions, 128 hidden units, linear; minidiff.judge.Judge",
         "accuracy": round(accuracy(judge), 4),
-        "features": "mean of the last 128 channels, after batch norm and ReLU",
-        "data": "Fashion-MNIST, 60,000 training images, 10 epochs, mirrored and moved by up to 2 pixels",
+        "features": "the 128 hidden units, after ReLU",
+        "data": "Fashion-MNIST, 60,000 training images, 6 epochs",
         "seed": 0,
         "device": "cpu",
         "torch": torch.__version__,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minidiff.data import DataError, fashion_mnist, find
-from minidiff.judge import Judge, augment, load_judge, round_weights, train_judge
+from minidiff.judge import Judge, load_judge, round_weights, train_judge
 from minidiff.metrics import frechet_distance
 
 
@@ -20,14 +20,14 @@ def clothes():
 
 def test_reaches_the_accuracy_in_its_card(judge, clothes):
     right = (judge.classify(clothes.x[:1000]) == clothes.y[:1000]).double().mean()
-    assert 0.905 <= right <= 0.955  # 92.94 % of all 10,000; the standard error of 1,000 is 0.8 %
+    assert 0.905 <= right <= 0.955  # 93.17 % of all 10,000; the standard error of 1,000 is 0.8 %
 
 
 def test_features_are_what_the_last_layer_reads(judge, clothes):
     x = clothes.x[:501]  # one more than a batch
     features = judge.features(x)
     assert features.shape == (501, 128)
-    logits = features @ judge.head.weight.T + judge.head.bias
+    logits = features @ judge.head[-1].weight.T + judge.head[-1].bias
     torch.testing.assert_close(logits.argmax(1), judge.classify(x))
     torch.testing.assert_close(features[500:], judge.features(x[500:]), atol=1e-4, rtol=1e-4)
 
@@ -88,13 +88,3 @@ def test_rounding_leaves_what_the_file_holds():
     assert not any("num_batches" in name for name in tensors)
     for name, value in tensors.items():
         torch.testing.assert_close(judge.state_dict()[name], value.float(), rtol=0, atol=0)
-
-
-def test_augmented_images_are_mirrored_or_moved_originals():
-    x = torch.zeros(64, 1, 28, 28)
-    x[:, :, 10, 5] = 1.0  # one bright pixel, on a background that the padding must continue
-    rows, columns = augment(x, torch.Generator().manual_seed(0)).nonzero().T[2:]
-    assert len(rows) == 64 and (rows - 10).abs().max() <= 2
-    mirrored = columns > 14
-    assert 16 < mirrored.sum() < 48
-    assert torch.where(mirrored, columns - 22, columns - 5).abs().max() <= 2
