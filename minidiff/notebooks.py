@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import nbformat
@@ -23,7 +24,6 @@ from .lab import course
 ENVIRONMENT = {
     "MINIDIFF_STATIC": "1",
     "MINIDIFF_QUIET": "1",
-    "TQDM_DISABLE": "1",
     "OMP_NUM_THREADS": "1",  # two threads on two busy cores are slower for small networks
     "PYTHONHASHSEED": "0",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -67,8 +67,10 @@ class NotebookError(RuntimeError):
 
 def load(path: Path) -> nbformat.NotebookNode:
     try:
-        return nbformat.read(path, as_version=4)
-    except (OSError, ValueError, KeyError, nbformat.ValidationError) as error:  # json's error is a ValueError
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return nbformat.read(path, as_version=4)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
         raise NotebookError(f"cannot be read as a notebook ({type(error).__name__})") from None
 
 
@@ -120,7 +122,7 @@ def problems(path: Path) -> list[str]:
         found.append("the kernelspec must be python3")
     if "widgets" in notebook.metadata:
         found.append("widget state is saved in its metadata")
-    ids = [cell.get("id") for cell in notebook.cells]
+    ids = [cell.get("id") for cell in json.loads(path.read_text())["cells"]]  # nbformat mends them as it reads
     if None in ids or len(set(ids)) != len(ids):
         found.append("every cell needs an id of its own")
     code = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]

@@ -212,6 +212,7 @@ def plotted(ax: Axes) -> dict[str, np.ndarray]:
 def png(figure: Figure, dpi: float = DPI) -> bytes:
     """The figure as a small PNG (256 colours); the figure is closed and can still be read by `plotted`."""
     buffer = io.BytesIO()
+    figure.draw_without_rendering()  # square panels find room for their titles only in a second pass
     figure.savefig(buffer, format="png", dpi=dpi)
     plt.close(figure)
     return encode(np.asarray(Image.open(buffer).convert("RGB")))

@@ -73,5 +73,5 @@ def _with_bar(items: Iterable[T], total: int | None, label: str, done: int) -> I
             if isinstance(item, torch.Tensor) and item.ndim == 0:
                 recent = item if recent is None else torch.lerp(recent, item, 0.05)
                 if k % 50 == 0:  # reading a loss makes a GPU wait
-                    bar.set_postfix(loss=f"{float(recent):.3f}", refresh=False)
+                    bar.set_postfix(loss=f"{float(recent):.3f}")
             yield item

@@ -57,9 +57,7 @@ class StepScrubber:
     def film(self) -> bytes:
         """All frames as an animated PNG, from frame `start` round to the one before it."""
         order = self.frames[self.start :] + self.frames[: self.start]
-        pictures = [Image.open(io.BytesIO(frame)).convert("RGB") for frame in order]
-        palette = pictures[0].quantize(255)
-        pictures = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+        pictures = _few_colours([Image.open(io.BytesIO(frame)) for frame in order])
         if len({picture.tobytes() for picture in pictures}) == 1:
             return order[0]  # nothing moves
         buffer = io.BytesIO()
@@ -73,6 +71,18 @@ def film(steps: Sequence[Tensor], labels: Sequence[str] | None = None, *, column
     """A scrubber over pictures of images: one tensor (N, C, H, W) a step, values in limits, tiled as plots.tile does."""
     frames = [encode(tile(images, columns, scale=scale, limits=limits)) for images in steps]
     return StepScrubber(frames, labels, start)
+
+
+def _few_colours(pictures: list[Image.Image]) -> list[Image.Image]:
+    """Pictures as grey, if all are, else with the 256 colours that suit all of them together: a third of the size."""
+    if all(picture.mode == "L" for picture in pictures):
+        return pictures
+    width, height = pictures[0].size
+    sheet = Image.new("RGB", (width, height * len(pictures)))
+    for i, picture in enumerate(pictures):
+        sheet.paste(picture.convert("RGB"), (0, i * height))
+    sheet = sheet.quantize(256, dither=Image.Dither.NONE)
+    return [sheet.crop((0, i * height, width, (i + 1) * height)) for i in range(len(pictures))]
 
 
 def _common_size(frames: Sequence[bytes]) -> tuple[int, int]:

@@ -34,10 +34,10 @@ def test_features_are_what_the_last_layer_reads(judge, clothes):
 
 def test_the_distance_grows_with_the_damage(judge, clothes):
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(300, 1, 28, 28, generator=generator)
-    reference, x = judge.features(clothes.x[:500]), clothes.x[500:800]
+    noise = torch.randn(1000, 1, 28, 28, generator=generator)
+    reference, x = judge.features(clothes.x[:1000]), clothes.x[1000:2000]
     distances = [frechet_distance(judge.features(x + scale * noise), reference) for scale in (0.0, 0.1, 0.3)]
-    assert distances[0] < 1  # real images against real images: the floor of this size
+    assert distances[0] < 25  # real images against real images: the floor of this size is 16
     assert distances[1] > 3 * distances[0] and distances[2] > 4 * distances[1]
 
 
