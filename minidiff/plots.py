@@ -157,7 +157,8 @@ def image_grid(images, columns: int | None = None, *, row_titles=None, column_ti
     rows = math.ceil(len(images) / columns)
     _refuse_odd_titles("row", row_titles, rows)
     _refuse_odd_titles("column", column_titles, columns)
-    left = 0.12 + 0.075 * max(map(len, row_titles)) if row_titles else 0.0
+    row_titles = [textwrap.fill(head, 12, break_long_words=False) for head in row_titles or []]
+    left = 0.12 + 0.075 * max(len(line) for head in row_titles for line in head.split("\n")) if row_titles else 0.0
     room = DPI * (WIDEST - left)
     fit = min((room - 2 * columns) // (columns * wide), (5.2 * DPI - 2 * rows) // (rows * high))
     picture = tile(images, columns, scale=scale or int(max(1, min(8, fit))), limits=limits)
@@ -171,6 +172,8 @@ def _grid_figure(picture, left, rows, columns, row_titles, column_titles, title)
     width = max(left + wide, 3.5 if title else 0.0)
     title = _wrapped(title, width, 10.5) if title else ""
     heads = [_wrapped(head, wide / columns, 9) for head in column_titles or []]
+    longest = max((len(line) for head in heads for line in head.split("\n")), default=0)
+    small = min(9, max(6, wide / columns * 72 / (0.55 * max(1, longest))))  # points, so that neighbours do not touch
     over_columns = 0.06 + 0.16 * max(head.count("\n") + 1 for head in heads) if heads else 0.0
     total = high + over_columns + (0.1 + 0.19 * (title.count("\n") + 1) if title else 0.0)
     with style():
@@ -180,8 +183,8 @@ def _grid_figure(picture, left, rows, columns, row_titles, column_titles, title)
         ax.set_axis_off()
         figure.text(0, 1, title, va="top", ha="left", fontsize=10.5)
         for i, head in enumerate(heads):
-            ax.text((i + 0.5) / columns, 1 + 0.05 / high, head, transform=ax.transAxes, ha="center", va="bottom", size=9)
-        for i, head in enumerate(row_titles or []):
+            ax.text((i + 0.5) / columns, 1 + 0.05 / high, head, transform=ax.transAxes, ha="center", va="bottom", size=small)
+        for i, head in enumerate(row_titles):
             ax.text(-0.06 / wide, 1 - (i + 0.5) / rows, head, transform=ax.transAxes, ha="right", va="center", size=9)
     return figure
 
@@ -282,7 +285,7 @@ def _wrapped(text: str, inches: float, size: float) -> str:
     """Break a sentence into lines that fit; a text with line breaks or formulas of its own is left alone."""
     if "\n" in text or "$" in text:
         return text
-    return textwrap.fill(text, max(8, int(inches * 72 / (0.55 * size))), break_long_words=False)
+    return textwrap.fill(text, max(1, int(inches * 72 / (0.55 * size))), break_long_words=False)
 
 
 def _refuse_if_too_wide(width: float) -> None:

@@ -125,9 +125,11 @@ def test_sentences_fit(rows, columns, options, square):
     assert words_outside(figure) == []
 
 
-def test_a_grid_with_long_titles_fits():
-    figure = plots.image_grid(torch.rand(20, 28, 28), 10, row_titles=["noisy", "the exact answer"],
-                              column_titles=["step 0"] * 9 + ["Ankle boot"], title=SENTENCE)  # fmt: skip
+@pytest.mark.parametrize("columns, rows", [(10, ["noisy", "the exact answer"]), (10, None), (6, ["a", "b"]), (3, None)])
+@pytest.mark.parametrize("heads", ["step 0", "Ankle boot", "t = 0.25"])
+def test_a_grid_with_long_titles_fits(columns, rows, heads):
+    images = torch.rand(2 * columns, 28, 28)
+    figure = plots.image_grid(images, columns, row_titles=rows, column_titles=[heads] * columns, title=SENTENCE)
     plots.png(figure)
     assert words_outside(figure) == []
 
