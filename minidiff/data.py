@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .files import write_atomically
+from .files import repositories, write_atomically
 
 
 class DataError(RuntimeError):
@@ -64,12 +64,11 @@ class Data:
 
     def __getitem__(self, items: slice | Tensor | Sequence[int]) -> "Data":
         """The part of the set picked by a slice, a mask or a list of indices: `clothes[clothes.y == 7]`."""
-        if isinstance(items, Integral):
-            raise TypeError(f"Data[{items}] would not be a data set; take data.x[{items}], or data[{items}:{items} + 1]")
+        picked = torch.arange(len(self))[items]
+        if picked.ndim != 1:
+            raise TypeError(f"Data[{items}] would not be a data set: give a slice, or take data.x[{items}]")
         y = None if self.y is None else self.y[items]
-        captions = self.captions
-        if captions is not None:
-            captions = tuple(captions[i] for i in torch.arange(len(self))[items].tolist())
+        captions = None if self.captions is None else tuple(self.captions[i] for i in picked.tolist())
         return Data(self.x[items], y, self.shift, self.scale, self.names, captions)
 
     def __repr__(self) -> str:
@@ -92,21 +91,20 @@ def cache_folder() -> Path:
 
 
 def data_folders() -> list[Path]:
-    """Where `find` looks, in order: $MINIDIFF_DATA, the repository's `data/`, the cache folder.
+    """Where `find` looks, in order: $MINIDIFF_DATA, the `data/` of a clone of minidiff, the cache folder.
 
-    The repository is the folder beside the package or, when the package was installed elsewhere, the current directory
-    or one of its parents. DataError where $MINIDIFF_DATA is not a folder.
+    A clone is looked for beside the package, then in the current folder and its parents. DataError where $MINIDIFF_DATA
+    is not a folder.
     """
-    folders = []
-    if chosen := os.environ.get("MINIDIFF_DATA"):
-        if not Path(chosen).is_dir():
-            raise DataError(f"MINIDIFF_DATA is set to {chosen}, which is not a folder: correct it, or unset it")
-        folders.append(Path(chosen))
-    here = Path.cwd()
-    for root in (Path(__file__).resolve().parent.parent, here, *here.parents):
-        if (root / "minidiff" / "data.py").is_file() and root / "data" not in folders:
-            folders.append(root / "data")
-    return [*folders, cache_folder()]
+    chosen = [Path(folder) for folder in [os.environ.get("MINIDIFF_DATA")] if folder]
+    if chosen and not chosen[0].is_dir():
+        raise DataError(f"MINIDIFF_DATA is set to {chosen[0]}, which is not a folder: correct it, or unset it")
+    return [*chosen, *_clones(), cache_folder()]
+
+
+def _clones() -> list[Path]:
+    """The `data/` of every clone around. Without a pyproject.toml, `data/` would be a stranger's in site-packages."""
+    return [root / "data" for root in repositories() if (root / "pyproject.toml").is_file()]
 
 
 def _search(relative_path: str) -> Path | None:
@@ -114,7 +112,7 @@ def _search(relative_path: str) -> Path | None:
 
 
 def find(relative_path: str) -> Path:
-    """The path of a data file or folder, such as "sprites/sprites.png"; DataError if none of `data_folders()` has it."""
+    """The path of a data file or folder, such as "sprites/sprites.png". DataError where none is found."""
     path = _search(relative_path)
     if path is None:
         places = ", ".join(str(folder) for folder in data_folders())
@@ -127,12 +125,13 @@ def find(relative_path: str) -> Path:
 
 def _damaged(path: Path, what: str) -> DataError:
     """The error for a file that is there but wrong, with the way to get it back."""
-    if path.is_relative_to(cache_folder()):
-        return DataError(f"{path} {what}: delete it, and it will be downloaded again")
-    for folder in data_folders():
-        if path.is_relative_to(folder) and folder.name == "data":
-            return DataError(f"{path} {what}: restore it with git checkout -- data/{path.relative_to(folder).as_posix()}")
-    return DataError(f"{path} {what}: put a good copy in its place")
+    mend = "put a good copy in its place"
+    if path.is_relative_to(cache_folder() / "fashion-mnist"):
+        mend = "delete it, and it will be downloaded again"
+    for folder in _clones():
+        if path.is_relative_to(folder):
+            mend = f"restore it with git checkout -- data/{path.relative_to(folder).as_posix()}"
+    return DataError(f"{path} {what}: {mend}")
 
 
 def _read(path: Path) -> bytes:
@@ -150,15 +149,11 @@ FASHION_MNIST_NAMES = (
 )  # fmt: skip
 FASHION_MNIST_SHIFT, FASHION_MNIST_SCALE = 0.286041, 0.353024  # mean and deviation of the training pixels in [0, 1]
 _FASHION_MNIST_FILES = {  # shape, and SHA-256 of the decompressed file
-    "train-images-idx3-ubyte.gz": (
-        (60_000, 28, 28), "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
-    "train-labels-idx1-ubyte.gz": (
-        (60_000,), "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
-    "t10k-images-idx3-ubyte.gz": (
-        (10_000, 28, 28), "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
-    "t10k-labels-idx1-ubyte.gz": (
-        (10_000,), "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
-}  # fmt: skip
+    "train-images-idx3-ubyte.gz": ((60000, 28, 28), "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+    "train-labels-idx1-ubyte.gz": ((60000,), "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+    "t10k-images-idx3-ubyte.gz": ((10000, 28, 28), "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+    "t10k-labels-idx1-ubyte.gz": ((10000,), "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+}
 
 
 def fashion_mnist(split: str = "train") -> Data:
@@ -191,7 +186,10 @@ def _read_idx(path: Path, shape: tuple[int, ...], sha256: str) -> np.ndarray:
 
 
 def _parse_idx(compressed: bytes, shape: tuple[int, ...], sha256: str) -> np.ndarray:
-    """IDX is a magic number (0x08 for bytes, then the number of axes), the shape as big-endian int32, and the bytes."""
+    """IDX is a magic number (0x08 for bytes, then the number of axes), the shape as big-endian int32, and the bytes.
+
+    ValueError unless the content is exactly the one whose SHA-256 is given; its message wants the file's name in front.
+    """
     header, size = 4 + 4 * len(shape), math.prod(shape)
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(compressed)) as stream:
@@ -237,11 +235,12 @@ def _download(url: str, path: Path, shape: tuple[int, ...], sha256: str) -> None
     except ValueError as error:
         raise DataError(f"what {url} sent {error}, so it was not kept: try again, or {instead}") from error
     except (OSError, HTTPException) as error:
-        raise DataError(f"{url} cannot be reached ({error}): connect to the network, or {instead}") from error
+        raise DataError(f"{url} could not be fetched ({error}): connect to the network, or {instead}") from error
     try:
         write_atomically(path, compressed)
     except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror}): free or change that folder, or {instead}") from error
+        advice = f"give that folder room for 30 MB and the right to write, or {instead}"
+        raise DataError(f"{path} cannot be written ({error.strerror}): {advice}") from error
 
 
 SPRITES_SHIFT, SPRITES_SCALE = 0.668303, 0.412452  # mean and deviation over all pixels and colours, on white
@@ -252,7 +251,7 @@ _SPRITES_SHA256 = {
 
 
 def sprites() -> Data:
-    """1,465 tiles of a game on a white ground: x (1465, 3, 32, 32), 18 categories as labels, the tiles' names as captions.
+    """1,465 tiles of a game on a white ground: x (1465, 3, 32, 32), 18 categories as y, the tiles' names as captions.
 
     DataError if a file is missing or damaged.
     """
@@ -363,7 +362,7 @@ def outline(picture: object, n: int, seed: int = 0) -> Data:
 def _grey(picture: object) -> Tensor:
     if isinstance(picture, (str, Path)):
         return _on_white(picture).double().mean(2)
-    grey = torch.as_tensor(np.asarray(picture), dtype=torch.float64)
+    grey = torch.from_numpy(np.array(picture, np.float64))
     if grey.ndim != 2 or not grey.isfinite().all() or not grey.numel():
         raise ValueError(f"a drawing is a 2-D array of finite greys, or the path of a picture; got {tuple(grey.shape)}")
     return grey
@@ -371,19 +370,19 @@ def _grey(picture: object) -> Tensor:
 
 def _edge(grey: Tensor) -> tuple[Tensor, Tensor]:
     """The pieces of the edge: their middles (M, 2) as (right, up) in pixels, and the unit vectors they lie along."""
-    level = (grey.min() + grey.max()) / 2
+    midway = (grey.min() + grey.max()) / 2
     paper = torch.nn.functional.pad(grey, (1, 1, 1, 1), value=grey.max().item())
 
     def crossings(grey: Tensor) -> Tensor:
-        row, column = torch.nonzero((grey[:, :-1] < level) != (grey[:, 1:] < level), as_tuple=True)
+        row, column = torch.nonzero((grey[:, :-1] < midway) != (grey[:, 1:] < midway), as_tuple=True)
         left, right = grey[row, column], grey[row, column + 1]
-        return torch.stack([column + (level - left) / (right - left), row], 1)  # where the grey passes the level
+        return torch.stack([column + (midway - left) / (right - left), row], 1)  # where the grey passes midway
 
-    upright, level_pieces = crossings(paper), crossings(paper.T).flip(1)
-    middles = torch.cat([upright, level_pieces]) * torch.tensor([1, -1])  # rows count downwards
+    upright, flat = crossings(paper), crossings(paper.T).flip(1)
+    middles = torch.cat([upright, flat]) * torch.tensor([1, -1])  # rows count downwards
     if not len(middles):
         raise ValueError("the drawing is all one grey, so it has no edge: draw dark ink on light paper")
-    direction = torch.tensor([[0.0, 1.0]] * len(upright) + [[1.0, 0.0]] * len(level_pieces))
+    direction = torch.tensor([[0.0, 1.0]] * len(upright) + [[1.0, 0.0]] * len(flat))
     return middles, direction
 
 
@@ -398,7 +397,7 @@ def _circle(angle: Tensor) -> Tensor:
 
 
 def _in_plane(points: Tensor, spread: float, noise: float, generator: torch.Generator, y=None, names=None) -> Data:
-    """Add noise to points (n, 2) of mean 0 and E|point|^2 = spread, and scale so that a coordinate's mean square is 1."""
+    """Add noise to points (n, 2) of mean 0 and E|point|^2 = spread, and scale to a mean square of 1 a coordinate."""
     scale = math.sqrt(spread / 2 + noise**2)
     raw = points + noise * torch.randn(points.shape, generator=generator)
     return Data(raw / scale, y, 0.0, scale, names)
