@@ -1,6 +1,8 @@
 """The hygiene of stored notebooks: the committed ones are clean, and every planted offence is named."""
 
 import copy
+import functools
+import json
 
 import nbformat
 import pytest
@@ -54,11 +56,17 @@ OFFENCES = {
     "memory address": output(text_plain="<object at 0x7f3a12b4c5d0>"),
     "prints a folder": output(text_plain="wrote /home/ada/x.png"),
     "names a folder": source("open('/home/ada/data.csv')"),
+    "cell 0: names a folder": lambda n: n.cells[0].update(source="See `/Users/ada/notes.md`."),
+    "cell 1: prints a folder": lambda n: n.cells[1].outputs.append(
+        new_output("error", ename="E", evalue="", traceback=["File /home/ada/minidiff/checks.py:12"])
+    ),
     "kernelspec": lambda n: n.metadata.kernelspec.update(name="my-env"),
     "widget state": lambda n: n.metadata.update(widgets={}),
     "larger than": lambda n: n.cells.append(new_markdown_cell("x" * 1_000_001)),
     "skipping": tag("nbval-skip"),
     "skipping is not allowed": source("# NBVAL_SKIP\nprint('ok')"),
+    "skipping is not allowed; what": source("x = 1\n\n#  NBVAL_IGNORE_OUTPUT\nprint('ok')"),
+    "cell 1: skipping is not": source("print('ok')\n    # PYTEST_VALIDATE_IGNORE_OUTPUT"),
     **{f"{word} cannot be compared": source(f"{word} ...") for word in notebooks.UNSTABLE},
 }
 
@@ -88,6 +96,31 @@ def test_at_most_two_cells_are_compared_by_nothing(tmp_path):
         assert any("more than two" in problem for problem in found) == (k == 2)
 
 
+def places(node, path=()):
+    """The path of every value in a tree of dicts and lists."""
+    inside = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in inside:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+@pytest.mark.parametrize("value", [None, 3, {}])
+def test_no_misshapen_notebook_breaks_the_check(value, tmp_path):
+    """Each value in turn becomes another, then goes missing: problems are named, or there are none, but no traceback."""
+    whole = json.loads(nbformat.writes(clean()))
+    path = tmp_path / "n.ipynb"
+    for *parents, last in places(whole):
+        for missing in (False, True):
+            broken = copy.deepcopy(whole)
+            node = functools.reduce(lambda tree, key: tree[key], parents, broken)
+            if missing:
+                del node[last]
+            else:
+                node[last] = value
+            path.write_text(json.dumps(broken))
+            assert isinstance(notebooks.problems(path), list)
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"cells": 3}', "[]"])
 def test_what_is_no_notebook_gets_one_sentence(content, tmp_path, capsys):
     path = tmp_path / "n.ipynb"
@@ -98,16 +131,33 @@ def test_what_is_no_notebook_gets_one_sentence(content, tmp_path, capsys):
     assert "n.ipynb" in capsys.readouterr().err
 
 
-def test_running_twice_gives_the_same_bytes_and_a_failure_changes_nothing(tmp_path, capsys):
+CELLS = [
+    "import os, time, minidiff\nprint(os.environ['OMP_NUM_THREADS'], os.environ['MINIDIFF_QUIET'], flush=True)\ntime.sleep(0.5)\nprint(2)",
+    "from minidiff.checks import check\ncheck('one', 2, 1)",
+    "1 / 1",
+]
+
+
+def test_running_twice_gives_the_same_bytes_and_a_failure_changes_nothing(tmp_path, capsys, monkeypatch):
+    """In a notebook that prints in its own time and fails on purpose, and where python3 is registered as a dead end."""
+    stranger = tmp_path / "kernels" / "python3" / "kernel.json"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_text('{"argv": ["false"], "display_name": "another Python", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     path = tmp_path / "n.ipynb"
-    cells = [new_code_cell("import os, minidiff\nprint(os.environ['OMP_NUM_THREADS'], os.environ['MINIDIFF_QUIET'])"), new_code_cell("1 / 1")]
-    nbformat.write(new_notebook(cells=cells), path)
+    notebook = new_notebook(cells=[new_code_cell(text) for text in CELLS])
+    notebook.cells[1].metadata["tags"] = ["raises-exception"]
+    nbformat.write(notebook, path)
     assert notebooks.main_run([path]) == 0
     first = path.read_bytes()
-    assert nbformat.reads(first.decode(), 4).cells[0].outputs[0].text == "1 1\n"
+    printed, failed, _ = nbformat.reads(first.decode(), 4).cells
+    assert [output.text for output in printed.outputs] == ["1 1\n2\n"]  # one piece, however it came
+    assert failed.outputs[0].traceback == [f"AssertionError: {failed.outputs[0].evalue}"]  # no files of this machine
     assert notebooks.problems(path) == []
     assert notebooks.main_run([path]) == 0 and path.read_bytes() == first
-    path.write_bytes(broken := first.replace(b"1 / 1", b"1 / 0"))
-    assert notebooks.main_run([path]) == 1 and path.read_bytes() == broken
-    err = capsys.readouterr().err
-    assert "cell 1 failed (ZeroDivisionError: division by zero)" in err and err.count("\n") == 1
+    for bad, named in {"1 / 0": "ZeroDivisionError: division by zero", "import os; os._exit(3)": "Kernel died"}.items():
+        path.write_bytes(broken := first.replace(b"1 / 1", bad.encode()))
+        capsys.readouterr()
+        assert notebooks.main_run([path]) == 1 and path.read_bytes() == broken
+        err = capsys.readouterr().err
+        assert f"n.ipynb: cell 2 failed ({named})" in err and err.count("\n") == 1
