@@ -77,12 +77,12 @@ class Training:
     def losses(self) -> Iterator[Tensor]:
         """Train on to the last step, noting about 200 points of the loss curve."""
         options = _options(self.run.denoiser, self.settings)
-        window, total = max(1, self.settings["steps"] // 200), 0.0
+        window, recent = max(1, self.settings["steps"] // 200), []
         for loss in train(self.run.denoiser, self.set, steps=self.settings["steps"], run=self.run, **options):
-            total += float(loss)
+            recent.append(float(loss))
             if self.run.step % window == 0:
-                self.record["losses"].append([self.run.step, round(total / window, 5)])
-                total = 0.0
+                self.record["losses"].append([self.run.step, round(sum(recent) / len(recent), 5)])
+                recent = []
             yield loss
 
     def save(self, folder: Path, seconds: float) -> None:
