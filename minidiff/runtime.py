@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -38,9 +39,12 @@ def runtime() -> Runtime:
     try:
         device = torch.device(wanted)
     except RuntimeError:
-        raise ValueError(f"MINIDIFF_DEVICE is {wanted!r}: set it to cpu or cuda, or unset it") from None
-    if device.type == "cuda" and not cuda:
-        raise ValueError(f"MINIDIFF_DEVICE is {wanted!r}, but torch finds no CUDA here: set it to cpu, or unset it")
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"MINIDIFF_DEVICE is {wanted!r}: set it to cpu or cuda, or unset it")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"MINIDIFF_DEVICE is {wanted!r}, but torch finds {torch.cuda.device_count()} CUDA devices here: "
+                         "set it to cpu, or unset it")  # fmt: skip
     profile = os.environ.get("MINIDIFF_PROFILE") or ("full" if device.type == "cuda" else "small")
     if profile not in PROFILES:
         raise ValueError(f"MINIDIFF_PROFILE is {profile!r}: set it to small or full, or unset it")
@@ -53,7 +57,11 @@ def quiet() -> bool:
     """True where no person is watching: in CI, under nbval, where MINIDIFF_QUIET is set, or where stderr is a file."""
     if os.environ.get("CI") or os.environ.get("MINIDIFF_QUIET"):
         return True
-    return not (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    return not (sys.stderr.isatty() or _in_notebook())
+
+
+def _in_notebook() -> bool:
+    return "ipykernel.kernelapp" in sys.modules  # what a kernel is started by
 
 
 def progress(items: Iterable[T], total: int | None = None, label: str = "", *, done: int = 0) -> Iterable[T]:
@@ -67,11 +75,13 @@ def progress(items: Iterable[T], total: int | None = None, label: str = "", *, d
 def _with_bar(items: Iterable[T], total: int | None, label: str, done: int) -> Iterator[T]:
     from tqdm import tqdm
 
-    recent = None
-    with tqdm(items, total=total, desc=label, initial=done, leave=False, dynamic_ncols=True) as bar:
-        for k, item in enumerate(bar):
+    recent, due = None, 0.0
+    screen = sys.stdout if _in_notebook() else sys.stderr  # Jupyter shows standard error in red, as if something were wrong
+    with tqdm(items, total=total, desc=label, initial=done, leave=False, dynamic_ncols=True, file=screen) as bar:
+        for item in bar:
             if isinstance(item, torch.Tensor) and item.ndim == 0:
                 recent = item if recent is None else torch.lerp(recent, item, 0.05)
-                if k % 50 == 0:  # reading a loss makes a GPU wait
+                if time.monotonic() > due:  # reading a loss makes a GPU wait, so twice a second is enough
                     bar.set_postfix(loss=f"{float(recent):.3f}")
+                    due = time.monotonic() + 0.5
             yield item

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 
 import ipywidgets
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from .plots import encode, tile
@@ -90,8 +90,8 @@ def _common_size(frames: Sequence[bytes]) -> tuple[int, int]:
     if not frames:
         raise ValueError("a scrubber needs at least one frame")
     try:
-        sizes = {Image.open(io.BytesIO(frame)).size for frame in frames}
-    except (UnidentifiedImageError, TypeError):
+        sizes = {Image.open(io.BytesIO(frame), formats=["PNG"]).convert("RGB").size for frame in frames}  # reads it all
+    except (OSError, SyntaxError, ValueError, TypeError):
         raise ValueError("every frame must be the bytes of a PNG picture, as plots.png makes them") from None
     if len(sizes) > 1:
         raise ValueError(f"all frames must have one size; got {sorted(sizes)}")

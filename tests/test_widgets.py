@@ -20,6 +20,12 @@ def frames(n=5, colour=True, size=(20, 10)):
     return out
 
 
+def jpeg():
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 10)).save(buffer, format="JPEG")
+    return buffer.getvalue()
+
+
 def pixels(png):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
@@ -83,6 +89,8 @@ def test_a_film_in_which_nothing_moves_is_a_picture():
     ((frames(3), None, -1), "start = -1"),
     (([*frames(2), *frames(1, size=(8, 8))],), "one size"),
     (([b"not a picture"],), "bytes of a PNG"),
+    (([frames(1, size=(200, 100))[0][:-40]],), "bytes of a PNG"),
+    (([jpeg()],), "bytes of a PNG"),
     ((["text"],), "bytes of a PNG"),
 ])  # fmt: skip
 def test_nonsense_is_refused(arguments, match):
