@@ -1,7 +1,8 @@
-"""A pytest plugin for what nbval leaves out: the environment its kernels need, and the pictures, which it never compares.
+"""A pytest plugin for what nbval leaves out: the environment its kernels need, and pictures, which it never compares.
 
-Each stored PNG is compared with the fresh one as a grey thumbnail of 48 x 32 points. That forgives fonts and versions of
-matplotlib and catches a missing curve. It does not see a small change of a curve: that is what `plots.plotted` is for.
+Each stored PNG is compared with the fresh one as a grey thumbnail of 48 x 32 points, a film by its first, middle and
+last frame. That forgives fonts and versions of matplotlib and catches a missing curve. It does not see a small change
+of a curve: that is what `plots.plotted` is for.
 """
 
 import base64
@@ -16,8 +17,17 @@ from PIL import Image, UnidentifiedImageError
 SIZE = (48, 32)
 MEAN, WORST, SHAPE = 3, 75, 0.1  # of 255 grey levels; of the ratio of width to height
 
-for key, value in {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "MINIDIFF_QUIET": "1", "MINIDIFF_STATIC": "1"}.items():
-    os.environ[key] = value  # the kernels inherit these
+os.environ["OMP_NUM_THREADS"] = "1"  # before anything imports torch
+from minidiff import notebooks  # noqa: E402
+
+os.environ.update(notebooks.environment())  # nbval's kernels inherit it
+del os.environ["MPLBACKEND"]  # which a kernel sets itself, and a unit test must not
+
+
+def pytest_configure(config):
+    """nbval looks for its file in the current folder; the tests may be started from any folder of the clone."""
+    if name := config.getoption("nbval_sanitize_with"):
+        config.option.nbval_sanitize_with = str(config.rootpath / name)
 
 
 def thumbnails(png: str) -> tuple[list[np.ndarray], float]:
@@ -41,7 +51,9 @@ def difference(stored: str, fresh: str) -> str:
         return "has another shape or another number of frames"
     mean = max(abs(a - b).mean() for a, b in zip(old, new))
     worst = max(abs(a - b).max() for a, b in zip(old, new))
-    return "" if mean <= MEAN and worst <= WORST else f"differs: thumbnails by {mean:.1f} on average, {worst:.0f} at most, of 255"
+    if mean <= MEAN and worst <= WORST:
+        return ""
+    return f"differs: thumbnails by {mean:.1f} on average, {worst:.0f} at most, of 255 (limits {MEAN} and {WORST})"
 
 
 def pictures(outputs: list) -> list[str]:
