@@ -45,7 +45,8 @@ def main_run(paths: list[Path]) -> int:
         begun = time.perf_counter()
         try:
             run(path)
-            print(f"ran {path.name} in {time.perf_counter() - begun:.0f} s, {path.stat().st_size / 1000:.0f} kB", flush=True)
+            seconds, kilobytes = time.perf_counter() - begun, path.stat().st_size / 1000
+            print(f"ran {path.name} in {seconds:.0f} s, {kilobytes:.0f} kB", flush=True)
         except NotebookError as error:
             failed = True
             print(f"{path}: {error}; the file is as it was", file=sys.stderr)
@@ -93,8 +94,8 @@ class ThisPython(AsyncKernelManager):
 
 def environment() -> dict[str, str]:
     """The environment of a kernel: this process's, with ENVIRONMENT, and with the minidiff that is running."""
-    root = str(Path(__file__).resolve().parents[1])
-    return os.environ | ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
+    folders = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")]
+    return os.environ | ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
 
 
 def run(path: Path) -> None:
@@ -104,7 +105,8 @@ def run(path: Path) -> None:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    client = NotebookClient(notebook, timeout=900, kernel_manager_class=ThisPython, record_timing=False, store_widget_state=False,
+    client = NotebookClient(notebook, timeout=900, kernel_manager_class=ThisPython,
+                            record_timing=False, store_widget_state=False,
                             coalesce_streams=True,  # when a kernel flushes depends on how busy the machine is
                             on_cell_start=lambda cell, cell_index: started.append(cell_index),
                             resources={"metadata": {"path": str(path.resolve().parent)}})  # fmt: skip
@@ -145,7 +147,8 @@ def problems(path: Path) -> list[str]:
     ids = [cell.get("id") for cell in json.loads(path.read_bytes())["cells"]]  # nbformat mends them as it reads
     if None in ids or len(set(ids)) != len(ids):
         found.append("every cell needs an id of its own")
-    found += [f"cell {i}: names a folder of one machine" for i, cell in enumerate(notebook.cells) if MACHINE.search(cell.source)]
+    named = [i for i, cell in enumerate(notebook.cells) if MACHINE.search(cell.source)]
+    found += [f"cell {i}: names a folder of one machine" for i in named]
     code = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     for number, (i, cell) in enumerate(code, start=1):
         found += [f"cell {i}: {what}" for what in (*_in_source(cell), *_in_order(cell, number), *_in_outputs(cell))]
@@ -162,7 +165,8 @@ def _in_source(cell: nbformat.NotebookNode) -> list[str]:
     if {"nbval-skip", "pytest-validate-ignore-output", "skip"} & set(tags) or MARKER.search(source):
         found.append("skipping is not allowed; what cannot be compared is tagged nbval-ignore-output")
     if "nbval-ignore-output" not in tags:
-        found += [f"{word} cannot be compared by nbval: tag the cell nbval-ignore-output" for word in UNSTABLE if word in source]
+        words = [word for word in UNSTABLE if word in source]
+        found += [f"{word} cannot be compared by nbval: tag the cell nbval-ignore-output" for word in words]
     return found
 
 

@@ -183,7 +183,8 @@ def _grid_figure(picture, left, rows, columns, row_titles, column_titles, title)
         ax.set_axis_off()
         figure.text(0, 1, title, va="top", ha="left", fontsize=10.5)
         for i, head in enumerate(heads):
-            ax.text((i + 0.5) / columns, 1 + 0.05 / high, head, transform=ax.transAxes, ha="center", va="bottom", size=small)
+            place = (i + 0.5) / columns, 1 + 0.05 / high
+            ax.text(*place, head, transform=ax.transAxes, ha="center", va="bottom", size=small)
         for i, head in enumerate(row_titles):
             ax.text(-0.06 / wide, 1 - (i + 0.5) / rows, head, transform=ax.transAxes, ha="right", va="center", size=9)
     return figure

@@ -30,7 +30,7 @@ class Runtime:
 
 
 def runtime() -> Runtime:
-    """This machine's Runtime; MINIDIFF_DEVICE and MINIDIFF_PROFILE override it. ValueError for values without a meaning.
+    """This machine's Runtime; MINIDIFF_DEVICE and MINIDIFF_PROFILE override it. ValueError for senseless values.
 
     Turns TF32 off: its ten-bit products would move checked numbers by 1e-3.
     """
@@ -43,8 +43,8 @@ def runtime() -> Runtime:
     if device is None or device.type not in ("cpu", "cuda"):
         raise ValueError(f"MINIDIFF_DEVICE is {wanted!r}: set it to cpu or cuda, or unset it")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"MINIDIFF_DEVICE is {wanted!r}, but torch finds {torch.cuda.device_count()} CUDA devices here: "
-                         "set it to cpu, or unset it")  # fmt: skip
+        raise ValueError(f"MINIDIFF_DEVICE is {wanted!r}, but torch finds {torch.cuda.device_count()} CUDA devices "
+                         "here: set it to cpu, or unset it")  # fmt: skip
     profile = os.environ.get("MINIDIFF_PROFILE") or ("full" if device.type == "cuda" else "small")
     if profile not in PROFILES:
         raise ValueError(f"MINIDIFF_PROFILE is {profile!r}: set it to small or full, or unset it")
@@ -65,7 +65,7 @@ def _in_notebook() -> bool:
 
 
 def progress(items: Iterable[T], total: int | None = None, label: str = "", *, done: int = 0) -> Iterable[T]:
-    """The items, with a bar for a person: how far, time left and, where items are losses (0-d tensors), a smoothed loss.
+    """The items, with a bar for a person: how far, time left and, where they are losses (0-d tensors), a smoothed loss.
 
     done: how many of the total were done before. For a machine it is `items` itself.
     """
@@ -76,7 +76,7 @@ def _with_bar(items: Iterable[T], total: int | None, label: str, done: int) -> I
     from tqdm import tqdm
 
     recent, due = None, 0.0
-    screen = sys.stdout if _in_notebook() else sys.stderr  # Jupyter shows standard error in red, as if something were wrong
+    screen = sys.stdout if _in_notebook() else sys.stderr  # Jupyter shows standard error in red, as if it were one
     with tqdm(items, total=total, desc=label, initial=done, leave=False, dynamic_ncols=True, file=screen) as bar:
         for item in bar:
             if isinstance(item, torch.Tensor) and item.ndim == 0:

@@ -1,7 +1,7 @@
 """Things to move by hand. They show ready-made pictures, so that nothing waits for the kernel and nothing can go wrong.
 
-A StepScrubber shows itself three ways at once: live in Jupyter, as a film (an animated PNG) where no kernel runs, such as on
-GitHub, and as one constant line of text, which is what a strict notebook test compares.
+A StepScrubber shows itself three ways at once: live in Jupyter, as a film (an animated PNG) where no kernel runs, such
+as on GitHub, and as one constant line of text, which is what a strict notebook test compares.
 """
 
 import base64
@@ -24,9 +24,11 @@ class StepScrubber:
     Raises ValueError for no frames, frames of unequal size, bytes that are no picture, or labels that do not match.
     """
 
-    def __init__(self, frames: Sequence[bytes], labels: Sequence[str] | None = None, start: int = 0, interval: int = 200):
+    def __init__(
+        self, frames: Sequence[bytes], labels: Sequence[str] | None = None, start: int = 0, interval: int = 200
+    ):
         self.frames, self.start, self.interval = list(frames), start, interval
-        self.labels = [f"step {i}" for i in range(len(self.frames))] if labels is None else [str(text) for text in labels]
+        self.labels = [f"step {i}" for i in range(len(self.frames))] if labels is None else [str(it) for it in labels]
         width, height = _common_size(self.frames)
         if len(self.labels) != len(self.frames) or not 0 <= start < len(self.frames):
             raise ValueError(f"{len(self.frames)} frames need as many labels and a start among them; "
@@ -68,7 +70,7 @@ class StepScrubber:
 
 def film(steps: Sequence[Tensor], labels: Sequence[str] | None = None, *, columns: int | None = None, scale: int = 4,
          start: int = 0, limits: tuple[float, float] = (0.0, 1.0)) -> StepScrubber:  # fmt: skip
-    """A scrubber over pictures of images: one tensor (N, C, H, W) a step, values in limits, tiled as plots.tile does."""
+    """A scrubber over pictures of images: one tensor (N, C, H, W) a step, values in limits, tiled by plots.tile."""
     frames = [encode(tile(images, columns, scale=scale, limits=limits)) for images in steps]
     return StepScrubber(frames, labels, start)
 

@@ -18,9 +18,11 @@ def test_committed_notebook_is_clean(path):
 
 def clean():
     """A small notebook without a fault."""
-    outputs = [new_output("stream", name="stdout", text="ok\n"), new_output("display_data", {"image/png": "0xabcdef12", "text/plain": "Figure"})]
-    cells = [new_markdown_cell("# Hello"), new_code_cell("print('ok')", outputs=outputs, execution_count=1), new_code_cell("1 + 1", execution_count=2)]
-    return new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    picture = new_output("display_data", {"image/png": "0xabcdef12", "text/plain": "Figure"})
+    outputs = [new_output("stream", name="stdout", text="ok\n"), picture]
+    code = [new_code_cell("print('ok')", outputs=outputs, execution_count=1), new_code_cell("1 + 1", execution_count=2)]
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    return new_notebook(cells=[new_markdown_cell("# Hello"), *code], metadata={"kernelspec": kernel})
 
 
 def stored(notebook, path):
@@ -37,7 +39,8 @@ def tag(*tags):
 
 
 def output(**data):
-    return lambda n: n.cells[1].outputs.append(new_output("display_data", {key.replace("_", "/"): value for key, value in data.items()}))
+    shown = {key.replace("__", "/"): value for key, value in data.items()}
+    return lambda n: n.cells[1].outputs.append(new_output("display_data", shown))
 
 
 def source(text):
@@ -52,9 +55,9 @@ OFFENCES = {
     "stderr": lambda n: n.cells[1].outputs.append(new_output("stream", name="stderr", text="warning")),
     "ended in an error": lambda n: n.cells[1].outputs.append(new_output("error", ename="E", evalue="", traceback=[])),
     "image/svg+xml": lambda n: n.cells[1].outputs.append(new_output("display_data", {"image/svg+xml": "<svg/>"})),
-    "widget-view": lambda n: n.cells[1].outputs.append(new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}})),
-    "memory address": output(text_plain="<object at 0x7f3a12b4c5d0>"),
-    "prints a folder": output(text_plain="wrote /home/ada/x.png"),
+    "widget-view": output(**{"application/vnd.jupyter.widget-view+json": {}}),
+    "memory address": output(text__plain="<object at 0x7f3a12b4c5d0>"),
+    "prints a folder": output(text__plain="wrote /home/ada/x.png"),
     "names a folder": source("open('/home/ada/data.csv')"),
     "cell 0: names a folder": lambda n: n.cells[0].update(source="See `/Users/ada/notes.md`."),
     "cell 1: prints a folder": lambda n: n.cells[1].outputs.append(
@@ -91,7 +94,8 @@ def test_at_most_two_cells_are_compared_by_nothing(tmp_path):
     notebook = clean()
     for k in range(3):
         cell = copy.deepcopy(notebook.cells[2]) | {"id": f"more-{k}", "execution_count": 3 + k}
-        notebook.cells.append(nbformat.from_dict(cell | {"metadata": {"tags": ["nbval-ignore-output"]}, "source": "tqdm"}))
+        cell |= {"metadata": {"tags": ["nbval-ignore-output"]}, "source": "tqdm"}
+        notebook.cells.append(nbformat.from_dict(cell))
         found = stored(notebook, tmp_path / "n.ipynb")
         assert any("more than two" in problem for problem in found) == (k == 2)
 
@@ -106,7 +110,7 @@ def places(node, path=()):
 
 @pytest.mark.parametrize("value", [None, 3, {}])
 def test_no_misshapen_notebook_breaks_the_check(value, tmp_path):
-    """Each value in turn becomes another, then goes missing: problems are named, or there are none, but no traceback."""
+    """Each value in turn becomes another, then goes missing: problems are named or there are none; nothing raises."""
     whole = json.loads(nbformat.writes(clean()))
     path = tmp_path / "n.ipynb"
     for *parents, last in places(whole):
@@ -132,7 +136,8 @@ def test_what_is_no_notebook_gets_one_sentence(content, tmp_path, capsys):
 
 
 CELLS = [
-    "import os, time, minidiff\nprint(os.environ['OMP_NUM_THREADS'], os.environ['MINIDIFF_QUIET'], flush=True)\ntime.sleep(0.5)\nprint(2)",
+    "import os, time, minidiff\nprint(os.environ['OMP_NUM_THREADS'], os.environ['MINIDIFF_QUIET'], flush=True)\n"
+    "time.sleep(0.5)\nprint(2)",
     "from minidiff.checks import check\ncheck('one', 2, 1)",
     "1 / 1",
 ]

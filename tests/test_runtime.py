@@ -17,7 +17,9 @@ def test_small_on_a_cpu_full_when_asked(monkeypatch):
     assert runtime().pick(small=3, full=7) == 7
 
 
-@pytest.mark.parametrize("name, value", [("MINIDIFF_PROFILE", "huge"), ("MINIDIFF_DEVICE", "toaster"), ("MINIDIFF_DEVICE", "meta")])
+@pytest.mark.parametrize(
+    "name, value", [("MINIDIFF_PROFILE", "huge"), ("MINIDIFF_DEVICE", "toaster"), ("MINIDIFF_DEVICE", "meta")]
+)
 def test_nonsense_is_refused(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=f"{name} is '{value}'"):
