@@ -195,7 +195,7 @@ def _parse_idx(compressed: bytes, shape: tuple[int, ...], sha256: str) -> np.nda
         with gzip.GzipFile(fileobj=io.BytesIO(compressed)) as stream:
             content = stream.read(header + size + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError("is cut short or not a gzip file") from error
+        raise ValueError("is cut short, damaged or not a gzip file") from error
     if len(content) < header:
         raise ValueError("is too short for its header")
     magic, *found = struct.unpack(f">{1 + len(shape)}I", content[:header])

@@ -182,6 +182,13 @@ def test_outline_of_a_rectangle_is_exact():
     assert abs(across.float().mean() - 40 / 60) < 0.03  # a long side is drawn from more often
 
 
+def test_outline_of_one_dot_is_a_unit_square():
+    points, _, _ = raw(data.outline([[1, 1, 1], [1, 0, 1], [1, 1, 1]], 4_000))
+    assert_close(points.abs().amax(1), torch.full((4_000,), 0.5).double(), rtol=0, atol=1e-6)
+    spread = 1 / 4 + 1 / 12  # of a side: its distance squared, and the variance along it
+    assert_close(data.outline([[1, 0, 1]], 1).scale, math.sqrt(spread / 2), rtol=1e-9, atol=0)
+
+
 def test_outline_stands_upright_and_closes_at_the_border():
     picture = np.full((30, 30), 255, np.uint8)
     picture[:, :10] = 0  # the left arm of an L, which touches three borders
