@@ -250,12 +250,13 @@ def test_a_panel_keeps_the_style_after_the_context_is_left():
 
 
 def test_global_settings_are_left_alone():
-    before = dict(mpl.rcParams)
-    figure, ax = plots.panels(1, 1, title="a")
-    plots.scatter(ax, torch.zeros(1, 2))
-    plots.png(figure)
-    plots.png(plots.image_grid(RAMP, 3, title="a"))
-    assert dict(mpl.rcParams) == before
+    with mpl.rc_context({key: mpl.rcParamsDefault[key] for key in plots.STYLE}):
+        before = dict(mpl.rcParams)
+        figure, ax = plots.panels(1, 1, title="a")
+        plots.scatter(ax, torch.zeros(1, 2))
+        plots.png(figure)
+        plots.png(plots.image_grid(RAMP, 3, title="a"))
+        assert dict(mpl.rcParams) == before
 
 
 def test_png_is_the_same_bytes_each_time_and_small():

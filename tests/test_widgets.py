@@ -75,6 +75,8 @@ def test_a_film_of_images_tiles_each_step():
     scrubber = widgets.film(steps, ["dark", "grey", "light"], columns=2, scale=2)
     for step, png in zip(steps, scrubber.frames):
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))), plots.tile(step, 2, scale=2))
+    dark = widgets.film(steps, columns=2, scale=2, limits=(0, 2), start=1)
+    assert np.asarray(Image.open(io.BytesIO(dark.frames[2]))).min() == 128 and dark.slider.value == 1
 
 
 def test_a_film_in_which_nothing_moves_is_a_picture():
