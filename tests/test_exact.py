@@ -88,12 +88,13 @@ def test_points_are_a_weighted_average(t, monkeypatch):
 
 
 def test_distances_survive_a_large_offset():
-    """Two points 1e-3 apart, 1,000 from the origin, in float32: the expanded square would see nothing but rounding."""
-    points = 1000 + torch.tensor([[0.0], [1e-3]])
+    """Forty points 1e-3 apart, 1,000 from the origin, in float32: the expanded square would see nothing but rounding."""
+    points = 1000 + 1e-3 * torch.arange(40.0)[:, None]
     alpha, sigma = evaluate(edm, 5e-4)
-    d = (points[1:] - points).double().flatten()  # as float32 stores them
-    want = torch.softmax(-(d**2) / (2 * sigma**2), 0) @ points.double()
-    assert_close(of_points(points, edm)(points[1:], 5e-4).x0.double()[0] - 1000, want - 1000, rtol=0, atol=7e-5)  # one float32 ulp there
+    exactly = points.double()  # as float32 stores them
+    want = torch.softmax(-((exactly - exactly.T) ** 2) / (2 * sigma**2), 1) @ exactly
+    got = of_points(points, edm)(points, 5e-4).x0.double()
+    assert_close(got - 1000, want - 1000, rtol=0, atol=1.3e-4)  # two float32 ulps there
 
 
 def test_little_noise_returns_the_point_itself():

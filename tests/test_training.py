@@ -86,6 +86,20 @@ def test_every_epoch_shows_every_sample_once_in_a_new_order():
     assert torch.equal(seen, order(3, 0, 70, 10)) and not torch.equal(seen, order(4, 0, 70, 10))
 
 
+def test_training_walks_through_the_epochs():
+    """Ten batches of 5 out of 25 samples: each is met exactly twice. With hardly any noise the network sees which."""
+    seen = []
+
+    class Reader(MLP):
+        def forward(self, x, level):
+            seen.extend(x.flatten().round().int().tolist())
+            return super().forward(x, level)
+
+    levels = lambda n, generator: torch.full((n,), 1e-4)  # noqa: E731
+    list(train(LearnedDenoiser(Reader(dim=1, width=8), cosine), torch.arange(25.0)[:, None], steps=10, batch=5, levels=levels))
+    assert sorted(seen) == sorted([*range(25), *range(25)])
+
+
 @pytest.mark.parametrize("schedule", [*SCHEDULES.values(), from_betas(torch.linspace(1e-4, 0.02, 1000))])
 def test_training_times_are_uniform_in_noise_angle(schedule):
     t = uniform_angle(schedule)(1000, seed())
