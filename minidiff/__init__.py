@@ -33,6 +33,7 @@ from .schedules import (
     linear_beta,
     log_snr,
     quadratic_beta,
+    rates,
     sigmoid,
     start,
     uniform_times,

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .schedules import Schedule, Time, angle, at
+from .schedules import Schedule, Time, angle, at, rates
 
 
 class Prediction(NamedTuple):
@@ -46,7 +46,25 @@ def v_target(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
     return -sigma, alpha
 
 
-TARGETS: dict[str, Target] = {"x0": x0_target, "eps": eps_target, "v": v_target}
+def velocity_target(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Predict the velocity along the path, dx_t/dt = alpha' x0 + sigma' eps (Lipman et al. 2023, Eq. 23)."""
+    return rates(schedule, t)
+
+
+def edm_target(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Predict EDM's F (Karras et al. 2022, Eq. 7 and Table 1, at sigma_data = 1); where alpha^2 + sigma^2 = 1 it is -v."""
+    alpha, sigma = schedule(t)
+    length = (alpha**2 + sigma**2).sqrt()
+    return sigma / length, -alpha / length
+
+
+TARGETS: dict[str, Target] = {
+    "x0": x0_target,
+    "eps": eps_target,
+    "v": v_target,
+    "velocity": velocity_target,
+    "edm": edm_target,
+}
 
 
 @lru_cache(maxsize=None)

@@ -68,7 +68,8 @@ def from_betas(betas: Tensor) -> Schedule:
     def table(t: Tensor) -> tuple[Tensor, Tensor]:
         place = t.double().cpu() * len(betas)
         near = place.round()
-        place = torch.where((place - near).abs() < 1e-4, near, place)  # float32 k/T is not quite entry k
+        gap = (near - place).detach()  # a constant, for `rates`
+        place = place + torch.where(gap.abs() < 1e-4, gap, 0.0)  # float32 k/T is not quite entry k
         k = place.floor().long().clamp(0, len(betas) - 1)
         log_alpha = 0.5 * (log_bar[k] + (place - k) * (log_bar[k + 1] - log_bar[k]))
         return tuple(c.to(t) for c in _preserving(log_alpha))
@@ -116,6 +117,19 @@ def log_snr(schedule: Schedule, t: Tensor) -> Tensor:
     """log(alpha^2 / sigma^2), the log signal-to-noise ratio: +inf for data, -inf for noise (Kingma et al. 2021)."""
     alpha, sigma = schedule(t)
     return 2 * (alpha.log() - sigma.log())
+
+
+def rates(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
+    """How fast signal and noise change: (d alpha / dt, d sigma / dt), each like t, by autodiff.
+
+    Not finite where a schedule leaves an end vertically, as sigma does at the data end of linear_beta.
+    """
+    with torch.inference_mode(False), torch.enable_grad():  # sampling switches gradients off
+        t = t.clone().detach().requires_grad_()
+        alpha, sigma = (c + 0 * t for c in schedule(t))  # edm's alpha is a constant
+        (d_alpha,) = torch.autograd.grad(alpha.sum(), t, retain_graph=True)
+        (d_sigma,) = torch.autograd.grad(sigma.sum(), t)
+    return d_alpha, d_sigma
 
 
 def angle(alpha: Time, sigma: Time) -> Time:

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian
 from minidiff.predictions import TARGETS, Denoiser, LearnedDenoiser, coefficients, solve
-from minidiff.schedules import SCHEDULES, at, cosine, edm, evaluate, linear_beta
+from minidiff.schedules import SCHEDULES, at, cosine, edm, evaluate, flow, linear_beta
 
 X0, EPS = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 EACH = torch.tensor([0.05, 0.2, 0.4, 0.6, 0.8, 0.95], dtype=torch.float64)
@@ -29,6 +29,31 @@ def test_targets_in_the_papers_notation():
     mixed = {name: [float(c) for c in at(coefficients(name, linear_beta), 0.3, X0)] for name in TARGETS}
     assert mixed["x0"] == [1, 0] and mixed["eps"] == [0, 1]
     assert_close(mixed["v"], [-sigma, alpha])  # v = alpha * eps - sigma * x0 (Salimans & Ho 2022)
+
+
+def test_velocity_on_the_straight_path_is_noise_minus_data():
+    a, b = at(coefficients("velocity", flow), 0.3, X0)
+    assert_close(a * X0 + b * EPS, EPS - X0)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+def test_velocity_is_how_fast_a_pair_travels(schedule):
+    h, path = 1e-6, lambda t: at(schedule, t, X0)[0] * X0 + at(schedule, t, X0)[1] * EPS
+    a, b = at(coefficients("velocity", schedule), 0.3, X0)
+    assert_close((path(0.3 + h) - path(0.3 - h)) / (2 * h), a * X0 + b * EPS, rtol=1e-6, atol=1e-8)
+
+
+def test_edm_is_the_preconditioning_of_karras():
+    """D = c_skip x + c_out F (Karras et al. 2022, Eq. 7 and Table 1), sigma_data = 1, spelled out."""
+    sigma, x, f = 1.7, X0 + 1.7 * EPS, torch.sin(5 * X0)
+    c_skip, c_out = 1 / (sigma**2 + 1), sigma / math.sqrt(sigma**2 + 1)
+    assert_close(solve(x, f, "edm", edm, sigma).x0, c_skip * x + c_out * f)
+
+
+def test_edm_is_minus_v_where_the_variance_is_kept():
+    for schedule in (cosine, linear_beta):
+        edm_row, v_row = (at(coefficients(name, schedule), 0.3, X0) for name in ("edm", "v"))
+        assert_close([-c for c in edm_row], list(v_row), rtol=1e-12, atol=0)
 
 
 def test_v_is_the_direction_of_travel_on_a_quarter_turn():

@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, evaluate, flow, from_betas, last_time
-from minidiff.schedules import linear_beta, log_snr, quadratic_beta, sigmoid, start, uniform_times
+from minidiff.schedules import linear_beta, log_snr, quadratic_beta, rates, sigmoid, start, uniform_times
 
 T = torch.linspace(0, 1, 201, dtype=torch.float64)
 INSIDE = T[1:-1]
@@ -83,6 +83,26 @@ def test_bad_tables_are_refused(betas):
 def test_edm_and_flow():
     assert evaluate(edm, 80.0) == (1.0, 80.0) and last_time(edm) == 80.0
     assert evaluate(flow, 0.25) == (0.75, 0.25) and last_time(flow) == 1.0
+
+
+@pytest.mark.parametrize("schedule", [*SCHEDULES.values(), from_betas(DDPM)])
+def test_rates_are_the_slopes_of_the_curves(schedule):
+    t, h = torch.linspace(0.0503, 0.9503, 10, dtype=torch.float64), 1e-5  # between the entries of a table
+    with torch.no_grad():
+        got = rates(schedule, t)
+    for slope, later, earlier in zip(got, schedule(t + h), schedule(t - h)):
+        assert_close(slope, (later - earlier) / (2 * h), rtol=1e-6, atol=1e-9)
+
+
+def test_rates_at_an_entry_of_a_table_are_not_lost():
+    t = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
+    beta = 0.1 + t * (20 - 0.1)  # the slope of log alpha is -beta / 2 (Song et al. 2021), to the coarseness of the table
+    assert_close(rates(from_betas(DDPM), t)[0] / from_betas(DDPM)(t)[0], -beta / 2, rtol=0.02, atol=0)
+
+
+def test_rates_in_inference_mode():
+    with torch.inference_mode():
+        assert_close(rates(flow, torch.tensor([0.2, 0.7])), (torch.full((2,), -1.0), torch.full((2,), 1.0)))
 
 
 def test_angle_is_the_quarter_turn_of_the_cosine_path():

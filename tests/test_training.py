@@ -43,20 +43,28 @@ def test_a_perfect_network_has_no_loss_on_one_point(target, schedule):
     assert_close(denoising_loss(denoiser, x0, t), torch.zeros(64, dtype=torch.float64), atol=1e-20, rtol=0)
 
 
-@pytest.mark.parametrize("target, floor", [("x0", 0.5), ("eps", 0.5), ("v", 1.0)])
-def test_a_perfect_loss_is_not_zero(target, floor):
-    """Unit Gaussian data, cosine, t uniform: what no network can know is sigma^2 of x0, alpha^2 of eps, all of v."""
+@pytest.mark.parametrize("target, schedule, floor", [
+    ("x0", cosine, 0.5),
+    ("eps", cosine, 0.5),
+    ("v", cosine, 1.0),
+    ("edm", cosine, 1.0),
+    ("velocity", cosine, math.pi**2 / 4),
+    ("velocity", flow, math.pi / 2),
+])  # fmt: skip
+def test_a_perfect_loss_is_not_zero(target, schedule, floor):
+    """Unit Gaussian data, t uniform: what no network can know is sigma^2 of x0, alpha^2 of eps, all of v on cosine."""
     t = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000
     x0 = torch.randn(100_000, 1, dtype=torch.float64, generator=seed())
     eps = torch.randn(100_000, 1, dtype=torch.float64, generator=seed(1))
-    denoiser = LearnedDenoiser(Bayes(of_gaussian(0.0, 1.0, cosine), target, t), cosine, target)
-    assert abs(float(denoising_loss(denoiser, x0, t, eps).mean()) - floor) < 4 * math.sqrt(2 / 100_000)
+    denoiser = LearnedDenoiser(Bayes(of_gaussian(0.0, 1.0, schedule), target, t), schedule, target)
+    assert abs(float(denoising_loss(denoiser, x0, t, eps).mean()) / floor - 1) < 4 * math.sqrt(3 / 100_000)
 
 
 @pytest.mark.parametrize("target, weight", [
     ("x0", lambda alpha, sigma: 1.0),
     ("eps", lambda alpha, sigma: (alpha / sigma) ** 2),
     ("v", lambda alpha, sigma: (alpha**2 + sigma**2) ** 2 / sigma**2),
+    ("edm", lambda alpha, sigma: (alpha**2 + sigma**2) / sigma**2),
 ])  # fmt: skip
 def test_a_target_is_a_weight_on_the_error_of_x0(target, weight):
     """A constant guess of 0.3 for x0, read through each target: its loss is the weight times the error of x0."""
