@@ -19,11 +19,15 @@ def course() -> Path:
 
 
 def command(root: Path, browser: bool, extra: list[str]) -> list[str]:
-    """The JupyterLab command that opens notebook 00; extra arguments go to JupyterLab unchanged."""
-    options = [f"--ServerApp.root_dir={root}", "--LabApp.extension_manager=readonly"]
+    """The JupyterLab command that opens notebook 00; extra arguments go to JupyterLab unchanged.
+
+    Notebook 00 is the default address, not an argument: a server that opens no browser prints the default address.
+    """
+    options = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{FIRST}"]
+    options += ["--LabApp.extension_manager=readonly"]
     options += [] if browser else ["--no-browser"]
     options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    return [sys.executable, "-m", "jupyterlab", str(root / FIRST), *options, *extra]
+    return [sys.executable, "-m", "jupyterlab", *options, *extra]
 
 
 def open_lab(browser: bool = True, extra: list[str] | None = None) -> int:

@@ -193,8 +193,11 @@ def test_doctor_finds_all_well_and_names_a_problem(monkeypatch, tmp_path, capsys
 
 def test_lab_opens_notebook_00(monkeypatch, tmp_path):
     command = lab.command(ROOT, browser=False, extra=["--port=9"])
-    assert command[:3] == [sys.executable, "-m", "jupyterlab"] and command[3].endswith("00_start_here.ipynb")
-    assert Path(command[3]).is_file() and "--no-browser" in command and command[-1] == "--port=9"
+    assert command[:3] == [sys.executable, "-m", "jupyterlab"] and f"--ServerApp.root_dir={ROOT}" in command
+    assert "--no-browser" in command and command[-1] == "--port=9"
+    (address,) = (option.split("=")[1] for option in command if option.startswith("--LabApp.default_url="))
+    assert address.startswith("/lab/tree/") and (ROOT / address.removeprefix("/lab/tree/")).name == "00_start_here.ipynb"
+    assert (ROOT / address.removeprefix("/lab/tree/")).is_file()
     monkeypatch.setattr(lab, "repositories", lambda: [tmp_path])
     assert run("lab") == 1
 
