@@ -81,7 +81,7 @@ def _add_train(commands) -> None:
     what.add_argument("--data", choices=sorted(recipes.DATA_SETS), help="a data set, trained by its first preset")
     long = one.add_mutually_exclusive_group()
     long.add_argument("--steps", type=number(int, 1), help="how many steps (default: the preset's)")
-    long.add_argument("--minutes", type=number(float, 0.01), help="about how long: times 50 steps, then fixes their number")
+    long.add_argument("--minutes", type=number(float, 0.01), help="about how long: times 20 steps, then fixes their number")
     one.add_argument("--out", type=Path, help="the folder to write to (default: runs/PRESET)")
     one.add_argument("--resume", action="store_true", help="go on where --out stopped, with the settings saved there")
     one.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=None, help="default: 0")
