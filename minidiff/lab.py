@@ -1,6 +1,7 @@
 """Open the course in JupyterLab."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,8 +32,11 @@ def command(root: Path, browser: bool, extra: list[str]) -> list[str]:
 
 
 def open_lab(browser: bool = True, extra: list[str] | None = None) -> int:
-    """Start JupyterLab at notebook 00 and wait until it ends; returns its exit status."""
-    try:
-        return subprocess.call(command(course(), browser, extra or []))
-    except KeyboardInterrupt:  # Ctrl-C went to JupyterLab too, which has asked and stopped
-        return 0
+    """Start JupyterLab at notebook 00 and wait until it ends, whatever asks it to; returns its exit status."""
+    server = subprocess.Popen(command(course(), browser, extra or []))
+    signal.signal(signal.SIGTERM, lambda number, frame: server.terminate())  # else it would outlive this process
+    while True:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:  # Ctrl-C went to JupyterLab too, which asks first, and then ends its kernels
+            pass

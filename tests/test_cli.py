@@ -205,11 +205,11 @@ def test_lab_opens_notebook_00(monkeypatch, tmp_path):
 
 STAND_IN = """
 import signal, sys, time
-asked = []
+asked, begun = [], time.monotonic()
 for name in (signal.SIGINT, signal.SIGTERM):
     signal.signal(name, lambda number, frame: asked.append(number))
 print("started", flush=True)
-while not asked:
+while not asked and time.monotonic() < begun + 60:
     time.sleep(0.01)
 time.sleep(1)
 sys.exit(f"tidied up after signal {asked[0]}")
