@@ -1,4 +1,5 @@
-"""Things to move by hand. They show ready-made pictures, so that nothing waits for the kernel and nothing can go wrong.
+"""Things to move by hand. They show ready-made pictures: the kernel hands them over as soon as it is idle, and computes
+nothing, so that nothing can go wrong.
 
 A StepScrubber shows itself three ways at once: live in Jupyter, as a film (an animated PNG) where no kernel runs, such
 as on GitHub, and as one constant line of text, which is what a strict notebook test compares.
@@ -34,7 +35,8 @@ class StepScrubber:
             raise ValueError(f"{len(self.frames)} frames need as many labels and a start among them; "
                              f"got {len(self.labels)} labels and start = {start}")  # fmt: skip
         last = len(self.frames) - 1
-        self.slider = ipywidgets.IntSlider(start, 0, last, description="step", continuous_update=True)
+        near = {"layout": ipywidgets.Layout(width="340px"), "style": {"description_width": "initial"}}
+        self.slider = ipywidgets.IntSlider(start, 0, last, description="step", continuous_update=True, **near)
         self.play = ipywidgets.Play(value=start, min=0, max=last, interval=interval)
         self.label = ipywidgets.Label(self.labels[start])
         size = ipywidgets.Layout(width=f"{width}px", height=f"{height}px")
