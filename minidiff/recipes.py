@@ -56,7 +56,9 @@ def _mlp(points: data.Data) -> MLP:
 PLANE = ("two-moons", "swiss-roll", "checkerboard", "spirals", "pinwheel", "rings")
 PRESETS: dict[str, Preset] = {
     "fashion-small": Preset("fashion-mnist", lambda: data.fashion_mnist("train"), _unet, 5_000),
-    "fashion-quick": Preset("fashion-mnist", lambda: data.fashion_mnist("train"), partial(_unet, deep_blocks=2, groups=4), 2_000),
+    "fashion-quick": Preset(
+        "fashion-mnist", lambda: data.fashion_mnist("train"), partial(_unet, width=32, deep_blocks=2, groups=2), 8_000, 32, 5e-3
+    ),
     "sprites": Preset("sprites", data.sprites, _unet, 5_000),
 } | {
     name: Preset(name, partial(getattr(data, name.replace("-", "_")), 20_000), _mlp, 3_000, 256, 2e-3, "uniform_angle") for name in PLANE
