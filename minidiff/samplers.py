@@ -29,7 +29,7 @@ def sample(
     Raises ValueError for other times.
     """
     times = torch.as_tensor(times, dtype=torch.float64)
-    gaps = times.diff() if times.ndim == 1 else times[:0]
+    gaps = times.diff() if times.ndim == 1 else torch.empty(0)
     if len(gaps) == 0 or not ((gaps < 0).all() or (gaps > 0).all()):
         raise ValueError("times must be 1-D and strictly decreasing, at least two of them, as from uniform_times(50)")
     for t, s in pairwise(times.tolist()):

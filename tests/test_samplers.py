@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian, of_mixture
 from minidiff.predictions import Denoiser, Prediction
-from minidiff.samplers import ddim_step, ddpm_step, forward_std, last, posterior_std, remix, sample
+from minidiff.samplers import ddim_step, ddpm_step, forward_std, last, noise_like, posterior_std, remix, sample
 from minidiff.schedules import SCHEDULES, at, cosine, edm, evaluate, flow, from_betas, linear_beta, start, uniform_times
 
 DDPM = from_betas(torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
@@ -160,7 +161,19 @@ def test_sample_yields_every_state_and_builds_no_graph():
     assert torch.equal(path[-1], last(iter(path)))
 
 
-@pytest.mark.parametrize("times", [[1.0], [], [[1.0, 0.0]], [1.0, 1.0], [1.0, 0.2, 0.5], [1.0, math.nan, 0.0]])
+def test_steps_meet_the_very_times_they_were_given_in_either_direction():
+    met = []
+
+    def step(denoiser, x, t, s, *, generator):
+        met.append((t, s))
+        return x
+
+    for times in ([0.9, 0.3, 0.1], [0.1, 0.3, 0.9]):  # a float32 on the way would turn 0.3 into 0.30000001
+        list(sample(step, knows(cosine), X0, times))
+    assert met == [(0.9, 0.3), (0.3, 0.1), (0.1, 0.3), (0.3, 0.9)]
+
+
+@pytest.mark.parametrize("times", [1.0, [1.0], [], [[1.0, 0.0]], [[2.0, 1.0]], [1.0, 1.0], [1.0, 0.2, 0.5], [1.0, math.nan, 0.0]])
 def test_bad_times_are_refused(times):
     with pytest.raises(ValueError, match="strictly decreasing"):
         last(sample(ddim_step, knows(cosine), X0, torch.tensor(times)))
@@ -176,6 +189,28 @@ def test_bad_times_are_refused(times):
 def test_bad_settings_are_refused(step, match):
     with pytest.raises(ValueError, match=match):
         step(knows(cosine), X0, 0.5, 0.4)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+def test_a_step_of_no_length_goes_nowhere(schedule):
+    for step in (ddpm_step, partial(ddim_step, eta=0.5)):
+        assert_close(step(knows(schedule), mixed(schedule, 0.4), 0.4, 0.4, generator=seed()), mixed(schedule, 0.4))
+
+
+def test_noise_is_drawn_where_the_generator_lives_and_else_beside_x(monkeypatch):
+    drawn_on = []
+
+    def randn(shape, *, dtype, generator, device):
+        drawn_on.append(torch.device(device).type)
+        return torch.zeros(shape, dtype=dtype)
+
+    elsewhere = SimpleNamespace(device=torch.device("cuda"))  # a generator of a machine that need not be here
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "randn", randn)
+        assert noise_like(X0, elsewhere).device == X0.device
+    with torch.device("meta"):  # another default device, whose tensors hold no numbers
+        assert float(noise_like(X0, None).abs().max()) > 0
+    assert drawn_on == ["cuda"]
 
 
 def test_fresh_noise_has_no_meaning_backwards():
