@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from minidiff import exact
 from minidiff.exact import of_gaussian, of_mixture, of_points
 from minidiff.schedules import cosine, edm, evaluate, flow, linear_beta
 
@@ -87,6 +88,24 @@ def test_points_are_a_weighted_average(t, monkeypatch):
         assert_close(denoiser(x_t, t, y=1).x0, brute(x_t, t, POINTS[LABELS == 1]))
 
 
+def test_no_more_distances_are_held_at_a_time_than_chunk(monkeypatch):
+    seen = []
+    distances = exact._distances
+    monkeypatch.setattr(exact, "_distances", lambda x, points, alpha: seen.append(len(x)) or distances(x, points, alpha))
+    for chunk in (4 * 50 + 49, 1):
+        monkeypatch.setattr(exact, "CHUNK", chunk)
+        of_points(POINTS, cosine)(POINTS[:7], 0.5)
+    assert seen == [4, 3] + [1] * 7  # rows of 50 distances each; one row has to be
+
+
+def test_labels_are_compared_where_the_data_lives():
+    x_t, stds = torch.randn(4, 1, dtype=torch.float64), torch.full((3,), 0.5, dtype=torch.float64)
+    mixture, points = of_mixture(MEANS, stds, WEIGHTS, cosine), of_points(POINTS, cosine, LABELS)
+    with torch.device("meta"):  # another default device, whose tensors hold no numbers
+        got = of_mixture(MEANS, stds, WEIGHTS, cosine)(x_t, 0.5, y=1).x0, points(POINTS[:2], 0.5, y=1).x0
+    assert_close(got, (mixture(x_t, 0.5, y=1).x0, points(POINTS[:2], 0.5, y=1).x0))
+
+
 def test_distances_survive_a_large_offset():
     """Forty points 1e-3 apart, 1,000 from the origin, in float32: the expanded square would see nothing but rounding."""
     points = 1000 + 1e-3 * torch.arange(40.0)[:, None]
@@ -115,13 +134,17 @@ def test_one_point_has_one_answer_and_the_rest_is_noise(denoiser):
 
 
 def test_nonsense_is_refused():
-    with pytest.raises(ValueError, match="negative"):
-        of_gaussian(0.0, -1.0, cosine)
-    with pytest.raises(ValueError, match="mixture of K"):
-        of_mixture(MEANS, STDS[:2], WEIGHTS, cosine)
-    with pytest.raises(ValueError, match="N >= 1"):
-        of_points(torch.zeros(0, 2), cosine)
-    with pytest.raises(ValueError, match="0 to 3"):
-        of_points(POINTS, cosine, LABELS)(POINTS[:2], 0.5, y=4)
+    for std in (-1.0, torch.tensor([1.0, -1.0])):
+        with pytest.raises(ValueError, match="negative"):
+            of_gaussian(0.0, std, cosine)
+    for stds, weights in ((STDS[:2], WEIGHTS), (STDS[:2], WEIGHTS[:2]), (STDS - 0.2, WEIGHTS), (STDS, WEIGHTS - 1)):
+        with pytest.raises(ValueError, match="mixture of K"):
+            of_mixture(MEANS, stds, weights, cosine)
+    for points, labels in ((torch.zeros(0, 2), None), (POINTS, LABELS[:49])):
+        with pytest.raises(ValueError, match="N >= 1"):
+            of_points(points, cosine, labels)
+    for y in (4, -1, torch.tensor([0, 4]), torch.tensor([-1, 0])):
+        with pytest.raises(ValueError, match="0 to 3"):
+            of_points(POINTS, cosine, LABELS)(POINTS[:2], 0.5, y=y)
     with pytest.raises(ValueError, match="without labels"):
         of_points(POINTS, cosine)(POINTS[:2], 0.5, y=1)

@@ -78,6 +78,20 @@ def test_without_noise_there_is_nothing_to_guess(target, t):
     assert_close(eps, torch.zeros_like(X0))
 
 
+@pytest.mark.parametrize("t", [0.0, torch.zeros(6, dtype=torch.float64)])
+def test_what_is_left_at_the_clean_end_is_scaled_back(t):
+    """Every named schedule has alpha = 1 there; on a path that doubles the data, x0 is half of x_t."""
+    doubled = lambda t: (torch.full_like(t, 2.0), t)  # noqa: E731
+    x0, eps = solve(2 * X0, torch.full_like(X0, 7.0), "v", doubled, t)
+    assert_close((x0, eps), (X0, torch.zeros_like(X0)))
+
+
+def test_one_sample_that_cannot_be_told_is_enough():
+    t = torch.tensor([0.1, 0.5, 1.0])
+    with pytest.raises(ValueError, match="'eps' cannot tell x0 from eps"):
+        solve(torch.randn(3, 2), torch.randn(3, 2), "eps", cosine, t)
+
+
 def test_unknown_target_is_refused_at_once():
     with pytest.raises(ValueError, match="unknown target 'score'; choose from x0, eps, v"):
         LearnedDenoiser(torch.nn.Identity(), cosine, "score")
@@ -97,6 +111,20 @@ def test_the_network_sees_unit_variance_and_the_noise_angle(t):
     assert_close(denoiser.net.x, x / math.sqrt(1 + 10**2))
     assert_close(denoiser.net.level, torch.full((6,), 2 / math.pi * math.atan(10.0)))
     assert denoiser.net.cond == {"y": 4}
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_the_level_comes_as_the_samples_do(dtype):
+    denoiser, x = LearnedDenoiser(Spy(), cosine, "x0"), torch.ones(2, 3, dtype=dtype)
+    evaluate(cosine, 0.25)  # remembered from here on
+    with torch.device("meta"):  # another default device, whose tensors hold no numbers
+        denoiser.output(x, 0.25)
+    assert_close(denoiser.net.level, torch.full((2,), 0.25, dtype=dtype))
+
+
+def test_a_denoiser_keeps_its_schedule():
+    with pytest.raises(AttributeError):
+        of_gaussian(0.0, 1.0, cosine).schedule = flow
 
 
 def test_a_network_that_is_right_makes_an_exact_denoiser():

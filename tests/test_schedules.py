@@ -69,9 +69,18 @@ def test_table_entries_are_hit_from_float32_times_too():
         assert_close((table(t)[0] ** 2).double(), bar, rtol=rtol, atol=0)
 
 
-def test_table_is_log_linear_between_entries():
+@pytest.mark.parametrize("share", [0.125, 0.5, 0.75])
+def test_table_is_log_linear_between_entries(share):
     table, bar = from_betas(DDPM), torch.cumprod(1 - DDPM, 0)
-    assert_close(evaluate(table, 0.5005)[0] ** 2, math.sqrt(float(bar[499] * bar[500])), rtol=1e-12, atol=0)
+    t, want = (500 + share) / 1000, float(bar[499] ** (1 - share) * bar[500] ** share)
+    assert_close(evaluate(table, t)[0] ** 2, want, rtol=1e-12, atol=0)
+
+
+def test_tables_compute_in_float64_whatever_they_are_given():
+    table, single = from_betas(DDPM.float().double()), from_betas(DDPM.float())
+    assert evaluate(single, 0.5) == evaluate(table, 0.5)
+    t = torch.linspace(0.1, 0.9, 1001)
+    assert_close(table(t)[0], table(t.double())[0].float(), rtol=1.2e-7, atol=0)  # one rounding, at the end
 
 
 @pytest.mark.parametrize("betas", [[], [0.0, 0.1], [0.1, 1.0], [[0.1]], [float("nan")]])
@@ -105,9 +114,28 @@ def test_rates_in_inference_mode():
         assert_close(rates(flow, torch.tensor([0.2, 0.7])), (torch.full((2,), -1.0), torch.full((2,), 1.0)))
 
 
+def test_rates_are_finite_at_the_ends_where_the_path_is_smooth():
+    """On the cosine path (-pi/2 sin, pi/2 cos) of the quarter turn, at the very ends too."""
+    d_alpha, d_sigma = rates(cosine, torch.tensor([0.0, 1.0], dtype=torch.float64))
+    assert_close(d_alpha, torch.tensor([0, -math.pi / 2], dtype=torch.float64))
+    assert_close(d_sigma, torch.tensor([math.pi / 2, 0], dtype=torch.float64))
+
+
+def test_log_snr_is_that_of_the_variances_and_infinite_at_the_ends():
+    assert_close(log_snr(flow, torch.tensor([0.0, 0.2, 0.5, 1.0])), torch.tensor([math.inf, math.log(16), 0, -math.inf]))
+
+
+@pytest.mark.parametrize("schedule", [linear_beta, quadratic_beta, cosine, sigmoid, from_betas(DDPM)])
+def test_no_rounding_makes_the_ends_imaginary(schedule):
+    for dtype in (torch.float32, torch.float64):
+        close = torch.cat([torch.logspace(-9, -1, 400), torch.zeros(1)]).to(dtype)
+        for t in (close, 1 - close):
+            assert all(c.isfinite().all() for c in schedule(t))
+
+
 def test_angle_is_the_quarter_turn_of_the_cosine_path():
     assert_close(angle(*cosine(T)), T, rtol=0, atol=1e-12)
-    assert_close(angle(1.0, 1.0), 0.5)
+    assert_close([angle(1.0, 1.0), angle(1.0, 0.0), angle(math.sqrt(3), 1.0)], [0.5, 0.0, 1 / 3])
 
 
 def test_at_broadcasts_times_over_images():
@@ -117,12 +145,15 @@ def test_at_broadcasts_times_over_images():
     assert alpha.shape == sigma.shape == (3, 1, 1, 1)
     assert at(flow, 0.25, x) == (0.75, 0.25)
     assert_close(at(flow, torch.tensor(0.25), x)[0], torch.tensor(0.75))
-    with pytest.raises(ValueError, match="t must be"):
-        at(flow, torch.rand(2), x)
+    assert_close(at(flow, torch.tensor([0.25]), x)[0], torch.full((1, 1, 1, 1), 0.75))
+    for t in (torch.rand(2), torch.rand(3, 1), torch.rand(3, 1, 1)):
+        with pytest.raises(ValueError, match="t must be"):
+            at(flow, t, x)
 
 
 def test_times():
     assert_close(uniform_times(4), torch.tensor([1, 0.75, 0.5, 0.25, 0], dtype=torch.float64))
+    assert uniform_times(1, 0.9, 0.1).tolist() == [0.9, 0.1]
     with pytest.raises(ValueError, match="steps"):
         uniform_times(0)
 
