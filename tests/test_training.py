@@ -86,6 +86,87 @@ def test_the_average_weighs_steps_by_the_power_law():
     assert_close([p.detach() for p in run.average.parameters()], want)
 
 
+def test_steps_are_adams_with_clipped_gradients():
+    """Three steps of Adam (Kingma & Ba 2015, Algorithm 1; decays 0.9 and 0.99) by hand, gradients cut to norm 1."""
+    net = nn.Linear(2, 1, bias=False)
+    run, moment, second = Run(LearnedDenoiser(net, cosine)), torch.zeros(2), torch.zeros(2)
+    want = net.weight.detach()[0].clone()
+    for k, gradient in enumerate((torch.tensor([3.0, -4.0]), torch.tensor([0.3, 0.4]), torch.tensor([0.63, -0.84])), start=1):
+        run.advance((net.weight[0] * gradient).sum(), lr=0.1 / k)
+        gradient = gradient / max(1.0, float(gradient.norm()))  # 5, 0.5 and 1.05 long
+        moment, second = 0.9 * moment + 0.1 * gradient, 0.99 * second + 0.01 * gradient**2
+        want = want - 0.1 / k * (moment / (1 - 0.9**k)) / ((second / (1 - 0.99**k)).sqrt() + 1e-8)
+        assert_close(net.weight.detach()[0], want, rtol=1e-5, atol=1e-6)
+
+
+class Wavering(MLP):
+    """An MLP with dropout, so that its mood shows."""
+
+    def __init__(self, **size):
+        super().__init__(**size)
+        self.drop, self.moods = nn.Dropout(0.5), []
+
+    def forward(self, x, level, y=None):
+        self.moods.append(self.training)
+        return self.drop(super().forward(x, level))
+
+
+def test_the_average_is_steady_and_only_the_learner_wavers():
+    denoiser = LearnedDenoiser(Wavering(dim=1, width=8), cosine).eval()  # as `load` gives it
+    run, x = Run(denoiser), torch.randn(9, 1)
+    for loss in train(denoiser, torch.randn(50, 1), steps=3, batch=4, run=run):
+        assert not loss.requires_grad
+        once, twice = run.average(x, 0.5).x0, run.average(x, 0.5).x0
+        assert torch.equal(once, twice) and not once.requires_grad
+    assert denoiser.net.moods == [True] * 3 and not denoiser.training
+
+
+class Constant(nn.Module):
+    """A network that answers 0, with a parameter that changes nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.nothing, self.kinds = nn.Linear(1, 1), set()
+
+    def forward(self, x, level):
+        self.kinds.add(self.nothing(x[:, :1]).dtype)
+        return 0 * self.nothing(x[:, :1]).float() + torch.zeros_like(x)
+
+
+@pytest.mark.parametrize("target, floor", [("x0", 9.0), ("eps", 1.0)])
+def test_the_loss_that_is_told_is_the_mean_over_the_batch(target, floor):
+    """Who always answers 0 is wrong by the mean square of the target: 3^2 of the data, 1 of the noise."""
+    denoiser = LearnedDenoiser(Constant(), cosine, target)
+    (loss,) = train(denoiser, torch.full((5, 2), 3.0), steps=1, batch=4000)
+    assert abs(float(loss) / floor - 1) < 4 * math.sqrt(2 / 8000)
+
+
+@pytest.mark.parametrize("bf16, kind", [(True, torch.bfloat16), (False, torch.float32)])
+def test_bfloat16_is_for_those_who_ask(bf16, kind):
+    denoiser = LearnedDenoiser(Constant(), cosine)
+    list(train(denoiser, torch.randn(5, 2), steps=2, batch=3, bf16=bf16))
+    assert denoiser.net.kinds == {kind}
+
+
+def test_what_is_not_said_is_said_in_the_signature():
+    def losses(**said):
+        torch.manual_seed(0)
+        net = MLP(dim=2, width=8, classes=3)
+        return [float(loss) for loss in train(LearnedDenoiser(net, cosine), torch.randn(300, 2), labels=torch.arange(300) % 3, steps=8, **said)]
+
+    want = losses(batch=128, lr=2e-3, seed=0, drop=0.1, bf16=False, levels=uniform_angle(cosine))
+    assert losses() == want
+
+
+def test_no_randomness_serves_twice(monkeypatch):
+    """The shuffle of an epoch and the noise of a step come from generators of their own."""
+    keys, make = [], training.generator_for
+    monkeypatch.setattr(training, "generator_for", lambda *key: keys.append(key) or make(*key))
+    training._shuffle.cache_clear()
+    list(train(LearnedDenoiser(MLP(dim=1, width=8), cosine), torch.randn(10, 1), steps=4, batch=5))
+    assert len(keys) == len(set(keys)) == 4 + 2
+
+
 def test_every_epoch_shows_every_sample_once_in_a_new_order():
     seen = torch.cat([order(3, first, 7, 10) for first in range(0, 70, 7)])
     for epoch in seen.reshape(7, 10):
@@ -113,8 +194,9 @@ def test_training_times_are_uniform_in_noise_angle(schedule):
     t = uniform_angle(schedule)(1000, seed())
     got = angle(*schedule(t.double())).sort().values
     ends = angle(*schedule(torch.tensor([0.0, 80.0 if schedule is edm else 1.0], dtype=torch.float64)))
-    want = ends[0] + (ends[1] - ends[0]) * (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
-    assert_close(got, want, rtol=0, atol=1e-3)
+    place = (got - ends[0]) / (ends[1] - ends[0]) * 1000 - torch.arange(1000)  # the same in each thousandth
+    assert_close(place[:980], place[500].expand(980), rtol=0, atol=0.02)
+    assert 0 < place[500] < 1 and (place[980:] - place[500]).abs().max() < 1.1  # where sigmoid ends, alpha falls vertically
 
 
 @pytest.mark.parametrize("schedule", [cosine, linear_beta, edm])
@@ -125,11 +207,19 @@ def test_lognormal_times_have_the_stated_mean_and_spread(schedule):
     assert_close(middle, want, rtol=0, atol=0.02)
 
 
+def test_lognormal_times_are_edms_for_data_of_unit_spread():
+    """ln(sigma) ~ N(-1.2, 1.2^2) for data of spread 0.5 (Karras et al. 2022, Table 1) is -1.2 + ln 2 for spread 1."""
+    level = lognormal(edm)(1000, seed()).log().sort().values
+    assert abs(float(level[500]) - (-1.2 + math.log(2))) < 0.02  # they say -0.5, which is 0.007 off
+    assert abs(float(level[841] - level[159]) / 2 - 1.2) < 0.02  # one standard deviation to each side
+
+
 def test_learning_rate_warms_up_then_falls_to_zero():
     rates = [learning_rate(k, 1000, 2.0) for k in range(1001)]
     assert_close(rates[:3], [0.02, 0.04, 0.06])
     assert_close(rates[500], 1.0)
     assert abs(rates[1000]) < 1e-12 and max(rates) < 2.0
+    assert_close([learning_rate(99, 100_000, 1.0), learning_rate(0, 5, 1.0)], [0.5, 1.0], rtol=1e-4, atol=0)  # 200 steps at most, 1 at least
 
 
 class Listener(MLP):
@@ -260,17 +350,23 @@ def test_a_nan_stops_training_and_reaches_no_checkpoint(stop, tmp_path):
 @pytest.mark.parametrize("changes, match", [
     (dict(data=torch.zeros(0, 2)), "at least one"),
     (dict(data=torch.zeros(40, 2).long()), "floating-point"),
-    (dict(data=torch.full((40, 2), math.nan)), "NaN"),
+    (dict(data=torch.tensor([[1.0, 2.0], [3.0, math.nan]])), "NaN"),
     (dict(steps=0), "steps"),
     (dict(batch=0), "batch"),
     (dict(drop=1.5), "drop"),
     (dict(labels=torch.zeros(39).long()), "40 numbers"),
-    (dict(labels=torch.full((40,), 3)), "from 0 to 2"),
+    (dict(labels=torch.arange(40) % 4), "from 0 to 2"),
+    (dict(labels=torch.arange(40) % 4 - 1), "from 0 to 2"),
 ])  # fmt: skip
 def test_nonsense_is_refused_before_the_first_step(changes, match):
     denoiser, shape = denoisers()["mlp"]
     with pytest.raises(ValueError, match=match):
         train(denoiser, **settings(shape, **changes))
+
+
+def test_one_sample_and_one_step_are_enough():
+    losses = list(train(denoisers()["mlp"][0], torch.zeros(1, 2), labels=torch.zeros(1).long(), steps=1, batch=1))
+    assert len(losses) == 1
 
 
 def test_a_run_belongs_to_its_denoiser():
