@@ -111,6 +111,8 @@ def test_the_network_sees_unit_variance_and_the_noise_angle(t):
     assert_close(denoiser.net.x, x / math.sqrt(1 + 10**2))
     assert_close(denoiser.net.level, torch.full((6,), 2 / math.pi * math.atan(10.0)))
     assert denoiser.net.cond == {"y": 4}
+    LearnedDenoiser(denoiser.net, flow, "x0")(x, 0.25)  # where alpha is not 1
+    assert_close(denoiser.net.x, x / math.sqrt(0.75**2 + 0.25**2))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
