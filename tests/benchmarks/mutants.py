@@ -39,12 +39,12 @@ from mutation_rules import Code, edits
 
 ROOT = Path(__file__).parents[2]
 TESTS = {  # which test files can tell, the quickest first
-    "schedules": ("schedules", "predictions", "exact", "guidance", "samplers", "training", "readme"),
-    "predictions": ("predictions", "exact", "guidance", "samplers", "checkpoints", "training", "readme"),
+    "schedules": ("schedules", "predictions", "exact", "guidance", "samplers", "training"),
+    "predictions": ("predictions", "exact", "guidance", "samplers", "checkpoints", "training"),
     "exact": ("exact", "predictions", "guidance", "samplers", "training"),
     "guidance": ("guidance",),
-    "samplers": ("samplers", "readme"),
-    "training": ("training", "checkpoints", "readme"),
+    "samplers": ("samplers",),
+    "training": ("training", "checkpoints"),
 }
 COPIED = (".ci", "minidiff", "tests", "notebooks", "data", "pyproject.toml", "README.md")
 WANTED = 0.95
