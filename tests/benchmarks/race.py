@@ -205,16 +205,16 @@ def main() -> None:
     floor = frechet_distance(*(load_judge().features(x) for x in (CLOTHES.x[: options.number], TEST.x)))
     print(f"{options.number} training images in place of samples, the floor: {floor:.2f}\n")
     print(f"{'':22}{'seconds':>8}{'images seen':>13}{'Frechet distance':>18}", flush=True)
-    rows, images = [], {}
+    versions = {name: version(name) for name in ("smalldiffusion", "diffusers")}
+    record = {**recipes.provenance(torch.device("cpu")), **versions, "samples": options.number, "floor": round(floor, 2), "rows": []}
+    images = {}
     for entry in options.only:
         for row, drawn in measure(entry, sorted(options.seconds), options.number):
-            rows.append(row)
+            record["rows"].append(row)
             images[row["name"]] = drawn
             print(f"{row['name']:22}{row['seconds']:>8}{row['images_seen']:>13,}{row['frechet_distance']:>18.1f}", flush=True)
-    versions = {name: version(name) for name in ("smalldiffusion", "diffusers")}
-    record = {**recipes.provenance(torch.device("cpu")), **versions, "samples": options.number, "floor": round(floor, 2), "rows": rows}
-    (options.out / "race.json").write_text(json.dumps(record, indent=1) + "\n")
-    (options.out / "race.png").write_bytes(picture(rows, floor, images))
+        (options.out / "race.json").write_text(json.dumps(record, indent=1) + "\n")
+        (options.out / "race.png").write_bytes(picture(record["rows"], floor, images))
 
 
 if __name__ == "__main__":
