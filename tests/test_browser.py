@@ -30,14 +30,21 @@ ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-SOON, LONG = 180, 1800  # seconds: for one answer, and for one notebook, on a machine that has twenty other things to do
+SOON, LONG = 180, 1800  # seconds: for one answer, and for one notebook, on a machine with twenty other things to do
 FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
            "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")  # fmt: skip
 SHOWN = """image => {
-    const canvas = Object.assign(document.createElement("canvas"), {width: image.naturalWidth, height: image.naturalHeight});
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
     canvas.getContext("2d").drawImage(image, 0, 0);
     return canvas.toDataURL();
 }"""  # the pixels of a picture on the page, as a PNG
+SCROLL = """async all => {
+    for (const cell of all) {
+        cell.scrollIntoView();
+        await new Promise(requestAnimationFrame);
+    }
+}"""
 PROSE = """all => all.map(shown => {
     const copy = shown.cloneNode(true);
     copy.querySelectorAll("code, pre, mjx-container").forEach(part => part.remove());
@@ -73,7 +80,7 @@ def until(condition, seconds: float, what: str, pause: float = 0.2):
 
 
 def copy_course(folder: Path) -> Path:
-    """A clone in which JupyterLab may save: stored outputs are there, but no cell is numbered, so none counts as run."""
+    """A clone in which JupyterLab may save: stored outputs stay, but no cell is numbered, so none counts as run."""
     shutil.copytree(ROOT / "minidiff", folder / "minidiff", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     (folder / "data").symlink_to(ROOT / "data", target_is_directory=True)
@@ -139,7 +146,8 @@ def lab(tmp_path_factory):
     need_a_browser()
     course = copy_course(tmp_path_factory.mktemp("course"))
     log = course / "server.log"
-    command = [sys.executable, "-m", "minidiff", "lab", "--no-browser", "--", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
+    command = [sys.executable, "-m", "minidiff", "lab", "--no-browser"]
+    command += ["--", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
     with open(log, "w") as file:
         server = subprocess.Popen(command, cwd=course, env=person(course), stdin=subprocess.DEVNULL, stdout=file,
                                   stderr=subprocess.STDOUT, preexec_fn=end_with_parent)  # fmt: skip
@@ -149,7 +157,8 @@ def lab(tmp_path_factory):
         return re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", log.read_text())
 
     try:
-        yield Lab(until(address, SOON, lambda: f"minidiff lab prints its address:\n{log.read_text()[-2000:]}")[0], course)
+        found = until(address, SOON, lambda: f"minidiff lab prints its address:\n{log.read_text()[-2000:]}")
+        yield Lab(found[0], course)
     finally:
         stop(server, course)
 
@@ -176,7 +185,8 @@ def visit(lab):
         visit = Visit(page, [], [])
         page.on("pageerror", lambda error: visit.complaints.append(str(error)))
         page.on("console", lambda said: visit.complaints.append(said.text) if said.type == "error" else None)
-        page.on("request", lambda it: None if it.url.startswith((here, "data:", "blob:")) else visit.outside.append(it.url))
+        near = (here, "data:", "blob:")
+        page.on("request", lambda it: None if it.url.startswith(near) else visit.outside.append(it.url))
         yield visit
         browser.close()
 
@@ -199,7 +209,8 @@ def errors(cells: list[dict]) -> list[str]:
         raised = [f"{out['ename']}: {out['evalue']}" for out in cell["outputs"] if out["output_type"] == "error"]
         if bool(raised) != expected_to_raise(cell) and cell["execution_count"]:
             found.append(f"{cell['id']} raised {raised or 'nothing'}")
-        found += [f"{cell['id']} wrote to stderr: {out['text']}" for out in cell["outputs"] if out.get("name") == "stderr"]
+        wrote = [out["text"] for out in cell["outputs"] if out.get("name") == "stderr"]
+        found += [f"{cell['id']} wrote to stderr: {text}" for text in wrote]
     return found
 
 
@@ -224,13 +235,13 @@ def unsightly(page, raising: int) -> list[str]:
 
     A cell that is expected to raise has a red box too, of the same kind as those of stderr.
     """
-    for cell in page.locator(".jp-Notebook .jp-Cell").all():  # JupyterLab draws what is in view
-        cell.scroll_into_view_if_needed()
+    page.eval_on_selector_all(".jp-Notebook .jp-Cell", SCROLL)  # JupyterLab draws what is in view
     red = page.locator("[data-mime-type$='.stderr'], [data-mime-type$='.error']").all_inner_texts()
     broken = red if len(red) != raising else []
     failed = "mjx-merror, [mathcolor=red], .jupyter-widgets-error"
     broken += page.eval_on_selector_all(failed, "all => all.map(it => it.outerHTML)")
-    broken += [text for text in page.eval_on_selector_all(".jp-MarkdownOutput", PROSE) if re.search(r"\$|\\[A-Za-z]", text)]
+    prose = page.eval_on_selector_all(".jp-MarkdownOutput", PROSE)
+    broken += [text for text in prose if re.search(r"\$|\\[A-Za-z]", text)]
     gone = "all => all.filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
     return broken + page.eval_on_selector_all(".jp-Notebook img", gone)
 
@@ -246,7 +257,8 @@ class Scrubber:
         self.page = page
         self.box = page.locator(".jp-OutputArea-output:has(.noUi-handle):has(img)").first
         self.handle = self.box.locator(".noUi-handle")
-        count, self.first, self.last = re.search(r"\((\d+) frames, from '(.*)' to '(.*)'\)", "".join(data["text/plain"])).groups()
+        said = re.search(r"\((\d+) frames, from '(.*)' to '(.*)'\)", "".join(data["text/plain"]))
+        count, self.first, self.last = said.groups()
         film = Image.open(io.BytesIO(base64.b64decode("".join(data["image/png"]))))
         assert film.n_frames == int(count)
         frames = []
@@ -311,7 +323,13 @@ def test_a_reader_runs_a_notebook_and_moves_its_slider(lab, visit, name, tmp_pat
     photograph("2-run")
     assert errors(cells) == []
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
-    assert unsightly(page, sum(map(expected_to_raise, cells))) == []
+    broken = []
+
+    def sightly():  # once formulas are set and pictures are loaded
+        broken[:] = unsightly(page, sum(map(expected_to_raise, cells)))
+        return not broken
+
+    until(sightly, SOON, lambda: f"everything is shown as it should be: {broken}", pause=1)
 
     scrubber = Scrubber(page, cells)
     end = len(scrubber.frames) - 1
@@ -320,7 +338,7 @@ def test_a_reader_runs_a_notebook_and_moves_its_slider(lab, visit, name, tmp_pat
     scrubber.settles(lambda number, label: (number, label) == (0, scrubber.first), "the Home key shows the first frame")
     page.keyboard.press("ArrowRight")
     ends = (scrubber.first, scrubber.last)
-    scrubber.settles(lambda number, label: number == 1 and label not in ends, "the right arrow key shows the next frame")
+    scrubber.settles(lambda number, label: number == 1 and label not in ends, "the right arrow key shows the next")
     photograph("3-keys")
     scrubber.drag_to(0.5)
     scrubber.settles(lambda number, label: abs(number - end / 2) <= 1, "the mouse drags the slider to the middle")
