@@ -112,8 +112,9 @@ class Wavering(MLP):
 
 
 def test_the_average_is_steady_and_only_the_learner_wavers():
-    denoiser = LearnedDenoiser(Wavering(dim=1, width=8), cosine).eval()  # as `load` gives it
-    run, x = Run(denoiser), torch.randn(9, 1)
+    denoiser, x = LearnedDenoiser(Wavering(dim=1, width=8), cosine), torch.randn(9, 1)
+    run = Run(denoiser)
+    denoiser.eval()  # as sampling wants it
     for loss in train(denoiser, torch.randn(50, 1), steps=3, batch=4, run=run):
         assert not loss.requires_grad
         once, twice = run.average(x, 0.5).x0, run.average(x, 0.5).x0
