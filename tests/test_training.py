@@ -197,7 +197,7 @@ def test_training_times_are_uniform_in_noise_angle(schedule):
     ends = angle(*schedule(torch.tensor([0.0, 80.0 if schedule is edm else 1.0], dtype=torch.float64)))
     place = (got - ends[0]) / (ends[1] - ends[0]) * 1000 - torch.arange(1000)  # the same in each thousandth
     assert_close(place[:980], place[500].expand(980), rtol=0, atol=0.02)
-    assert 0 < place[500] < 1 and (place[980:] - place[500]).abs().max() < 1.1  # where sigmoid ends, alpha falls vertically
+    assert 0 < place[500] < 1 and (place[980:] - place[500]).abs().max() < 1.5  # where sigmoid ends, alpha falls vertically
 
 
 @pytest.mark.parametrize("schedule", [cosine, linear_beta, edm])
