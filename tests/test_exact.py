@@ -51,7 +51,7 @@ def test_mixture_in_two_dimensions_is_the_weighted_sum_of_its_parts():
     stds, weights = torch.tensor([0.5, 1.5], dtype=torch.float64), torch.tensor([0.3, 0.7], dtype=torch.float64)
     joint = []
     for m, s, w in zip(means, stds, weights):
-        marginal = torch.distributions.MultivariateNormal(alpha * m, (alpha**2 * s**2 + sigma**2) * torch.eye(2))
+        marginal = torch.distributions.MultivariateNormal(alpha * m, (alpha**2 * s**2 + sigma**2) * torch.eye(2).double())
         joint.append(w.log() + marginal.log_prob(x_t))
     share = torch.stack(joint, 1).softmax(1)
     want = sum(share[:, k, None] * of_gaussian(means[k], stds[k], cosine)(x_t, 0.4).x0 for k in range(2))
