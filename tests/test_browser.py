@@ -195,7 +195,13 @@ def save(page, path: Path) -> list[dict]:
     """Save the notebook as a reader would; its code cells as they are in the file."""
     page.keyboard.press("Control+s")
     page.locator(".lm-TabBar-tab.lm-mod-current.jp-mod-dirty").wait_for(state="detached")
-    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+
+    def whole():  # JupyterLab saves by itself too, and while it writes the file is not whole
+        with contextlib.suppress(json.JSONDecodeError):
+            return json.loads(path.read_text())
+
+    notebook = until(whole, SOON, f"{path.name} is saved")
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
 def expected_to_raise(cell: dict) -> bool:
@@ -333,6 +339,7 @@ def test_a_reader_runs_a_notebook_and_moves_its_slider(lab, visit, name, tmp_pat
 
     scrubber = Scrubber(page, cells)
     end = len(scrubber.frames) - 1
+    scrubber.box.evaluate("it => it.scrollIntoView({block: 'center'})")  # so that photographs show it
     scrubber.handle.click()
     page.keyboard.press("Home")
     scrubber.settles(lambda number, label: (number, label) == (0, scrubber.first), "the Home key shows the first frame")
