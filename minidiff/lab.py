@@ -33,8 +33,17 @@ def command(root: Path, browser: bool, extra: list[str]) -> list[str]:
 
 def open_lab(browser: bool = True, extra: list[str] | None = None) -> int:
     """Start JupyterLab at notebook 00 and wait until it ends, whatever asks it to; returns its exit status."""
-    server = subprocess.Popen(command(course(), browser, extra or []))
-    signal.signal(signal.SIGTERM, lambda number, frame: server.terminate())  # else it would outlive this process
+    arguments, servers, asked = command(course(), browser, extra or []), [], []
+
+    def end(number, frame):  # without this JupyterLab would outlive us
+        asked.append(number)
+        for server in servers:
+            server.terminate()
+
+    signal.signal(signal.SIGTERM, end)
+    servers.append(server := subprocess.Popen(arguments))
+    if asked:  # while it was starting
+        server.terminate()
     while True:
         try:
             return server.wait()

@@ -230,6 +230,25 @@ def test_lab_lets_jupyterlab_end_its_kernels(number):
     assert said == f"tidied up after signal {number}\n" and both.returncode == 1
 
 
+EARLY = """
+import os, signal, subprocess, sys
+from minidiff import lab
+real = subprocess.Popen
+def popen(arguments):
+    child = real(arguments)
+    os.kill(os.getpid(), signal.SIGTERM)  # before open_lab has the child in hand
+    return child
+subprocess.Popen = popen
+lab.command = lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"]
+sys.exit(-lab.open_lab())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent another way on Windows")
+def test_lab_forgets_no_signal_that_comes_early():
+    assert subprocess.run([sys.executable, "-c", EARLY], cwd=ROOT, timeout=55).returncode == signal.SIGTERM
+
+
 def test_presets_name_their_data():
     assert set(recipes.DATA_SETS) >= {"fashion-mnist", "sprites", "two-moons"}
     assert all(name in recipes.PRESETS for name in recipes.DATA_SETS.values())
