@@ -243,12 +243,13 @@ def report(verdicts: dict[Mutant, str], known: dict[Key, str], every: list[Mutan
     drawn, share = table(verdicts, known)
     print(f"\n{drawn}\n\n{share:.1%} of the mutants that differ were caught.")
     for mutant, verdict in verdicts.items():
-        if not verdict:
-            print(f"\n{'equivalent' if mutant.key in known else 'SURVIVED'}: {mutant}")
-            print(f"    {known[mutant.key]}" if mutant.key in known else "", end="\n")
+        if not verdict and mutant.key in known:
+            print(f"\nequivalent: {mutant}\n    {known[mutant.key]}")
+        elif not verdict:
+            print(f"\nSURVIVED: {mutant}")
     stale = [f"{key} is no mutant any more" for key in known if key not in {mutant.key for mutant in every}]
     stale += [f"{one.key} is caught by {verdict}" for one, verdict in verdicts.items() if verdict and one.key in known]
-    print("".join(f"\nequivalent.txt is out of date: {line}" for line in stale))
+    print("\n".join(["", *(f"equivalent.txt is out of date: {line}" for line in stale)]))
     return int(share < WANTED or bool(stale))
 
 
