@@ -41,11 +41,8 @@ def open_lab(browser: bool = True, extra: list[str] | None = None) -> int:
             server.terminate()
 
     signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, lambda number, frame: None)  # JupyterLab gets Ctrl-C too, asks, and ends its kernels
     servers.append(server := subprocess.Popen(arguments))
     if asked:  # while it was starting
         server.terminate()
-    while True:
-        try:
-            return server.wait()
-        except KeyboardInterrupt:  # Ctrl-C went to JupyterLab too, which asks first, and then ends its kernels
-            pass
+    return server.wait()
