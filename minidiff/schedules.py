@@ -95,6 +95,10 @@ def _preserving(log_alpha: Tensor) -> tuple[Tensor, Tensor]:
 @lru_cache(maxsize=4096)
 def evaluate(curve: Schedule, t: float) -> tuple[float, float]:
     """A pair of functions of time at one Python float, in float64, remembered: sampling asks again and again."""
+    return _once(curve, t)
+
+
+def _once(curve: Schedule, t: float) -> tuple[float, float]:
     a, b = curve(torch.tensor(t, dtype=torch.float64))
     return float(a), float(b)
 
@@ -139,11 +143,65 @@ def angle(alpha: Time, sigma: Time) -> Time:
     return math.atan2(sigma, alpha) * (2 / math.pi)
 
 
+@lru_cache(maxsize=4096)
+def time_at(schedule: Schedule, wanted: float) -> float:
+    """The time at which the noise angle is the wanted one, in [0, 1]: `angle` backwards, by bisection in float64.
+
+    One scale for all paths, with both ends finite: from a log SNR, ask for angle(exp(log_snr / 2), 1). Raises
+    ValueError where the schedule never gets that noisy.
+    """
+    if wanted == 0:
+        return 0.0
+    low, high = 0.0, last_time(schedule) * (1000 if schedule is edm else 1)
+    if not 0 <= wanted <= angle(*evaluate(schedule, high)) + 1e-9:
+        raise ValueError(
+            f"this schedule's noise angle goes from 0 to {angle(*evaluate(schedule, high)):.4f} and never is {wanted:.4f}: "
+            f"begin with less noise"
+        )
+    while low < (middle := (low + high) / 2) < high:  # until no number is left between them
+        low, high = (middle, high) if angle(*_once(schedule, middle)) < wanted else (low, middle)
+    return high
+
+
 def uniform_times(steps: int, start: float = 1.0, stop: float = 0.0) -> Tensor:
     """steps + 1 equally spaced times from noise to data: (steps + 1,) float64."""
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1; got {steps}")
+    _at_least_one(steps)
     return torch.linspace(start, stop, steps + 1, dtype=torch.float64)
+
+
+def karras_times(steps: int, low: float = 0.002, high: float = 80.0, rho: float = 7.0) -> Tensor:
+    """EDM's times: `steps` noise levels whose rho-th roots are equally spaced, then 0 (Karras et al. 2022, Eq. 5)."""
+    _at_least_one(steps)
+    roots = torch.linspace(high ** (1 / rho), low ** (1 / rho), steps, dtype=torch.float64)
+    return torch.cat([roots**rho, torch.zeros(1, dtype=torch.float64)])
+
+
+def log_snr_times(schedule: Schedule, steps: int, start: float, stop: float) -> Tensor:
+    """`steps` times from start to stop, equally spaced in log SNR, then 0; 0 < stop < start, both with some signal left."""
+    _at_least_one(steps)
+    first, final = (float(log_snr(schedule, torch.tensor(t, dtype=torch.float64))) for t in (start, stop))
+    if not -math.inf < first < final < math.inf:
+        raise ValueError(f"the log SNR must rise from start to stop and be finite; got {first:g} and {final:g}")
+    levels = torch.linspace(first, final, steps, dtype=torch.float64).tolist()
+    return torch.tensor([time_at(schedule, angle(math.exp(c / 2), 1.0)) for c in levels] + [0.0], dtype=torch.float64)
+
+
+def index_times(steps: int, spacing: str = "leading", total: int = 1000, offset: int = 0) -> Tensor:
+    """The times of `steps` of a table's indices 0 ... total - 1, then 0, spaced as diffusers' DDPM and DDIM name it.
+
+    "leading" starts at the clean end, "trailing" at the noisy end, "linspace" has both (Lin et al. 2024, Table 2).
+    Diffusers' index k is our time (k + 1) / total. offset is added to leading indices, as `steps_offset` does.
+    """
+    if spacing not in ("leading", "trailing", "linspace") or not 1 <= steps <= total:
+        raise ValueError(f"spacing is 'leading', 'trailing' or 'linspace', steps 1 to {total}; got {spacing!r}, {steps}")
+    count = torch.arange(steps - 1, -1, -1, dtype=torch.float64)
+    if spacing == "leading":
+        k = count * (total // steps) + offset
+    elif spacing == "trailing":
+        k = ((count + 1) * (total / steps)).round() - 1
+    else:
+        k = torch.linspace(total - 1, 0, steps, dtype=torch.float64).round()
+    return torch.cat([(k + 1) / total, torch.zeros(1, dtype=torch.float64)])
 
 
 def start(schedule: Schedule, t: Time, shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
@@ -154,3 +212,8 @@ def start(schedule: Schedule, t: Time, shape: tuple[int, ...], generator: torch.
 def last_time(schedule: Schedule) -> float:
     """The time at which only noise is left: 1, but 80 where time is the noise level (Karras et al. 2022, Table 1)."""
     return 80.0 if schedule is edm else 1.0
+
+
+def _at_least_one(steps: int) -> None:
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1; got {steps}")

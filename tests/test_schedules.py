@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, evaluate, flow, from_betas, last_time
-from minidiff.schedules import linear_beta, log_snr, quadratic_beta, rates, sigmoid, start, uniform_times
+from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, evaluate, flow, from_betas, index_times, karras_times
+from minidiff.schedules import last_time, linear_beta, log_snr, log_snr_times, quadratic_beta, rates, sigmoid, start
+from minidiff.schedules import time_at, uniform_times
 
 T = torch.linspace(0, 1, 201, dtype=torch.float64)
 INSIDE = T[1:-1]
@@ -174,6 +175,64 @@ def test_times():
     assert uniform_times(1, 0.9, 0.1).tolist() == [0.9, 0.1]
     with pytest.raises(ValueError, match="steps"):
         uniform_times(0)
+
+
+@pytest.mark.parametrize("schedule", [*SCHEDULES.values(), from_betas(DDPM)])
+def test_time_at_undoes_the_angle(schedule):
+    for t in (0.0, 1e-3, 0.25, 0.7, 0.999, last_time(schedule)):
+        assert_close(time_at(schedule, float(angle(*evaluate(schedule, t)))), t, rtol=1e-9, atol=1.1e-7)  # a table's entries
+
+
+def test_time_at_in_closed_form():
+    assert_close(time_at(cosine, 0.3), 0.3, rtol=1e-12, atol=0)
+    assert_close(time_at(edm, 0.5), 1.0, rtol=1e-12, atol=0)
+    assert_close(time_at(flow, angle(1.0, 3.0)), 0.75, rtol=1e-12, atol=0)
+    assert_close(time_at(edm, angle(1.0, 200.0)), 200.0, rtol=1e-9, atol=0)  # churn climbs above 80
+
+
+@pytest.mark.parametrize("schedule, wanted", [(linear_beta, 1.0), (cosine, 1.2), (cosine, -0.1), (edm, 1.0), (flow, math.nan)])
+def test_a_noise_level_that_a_path_never_reaches_is_refused(schedule, wanted):
+    with pytest.raises(ValueError, match="noise angle goes from 0 to"):
+        time_at(schedule, wanted)
+
+
+def test_karras_times_in_the_papers_notation():
+    """Karras et al. 2022, Eq. 5, with N = 18, and sigma_N = 0."""
+    want = [(80 ** (1 / 7) + i / 17 * (0.002 ** (1 / 7) - 80 ** (1 / 7))) ** 7 for i in range(18)] + [0.0]
+    assert_close(karras_times(18), torch.tensor(want, dtype=torch.float64), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("schedule", [*SCHEDULES.values(), from_betas(DDPM)])
+def test_log_snr_times_are_evenly_spaced_in_log_snr(schedule):
+    times = log_snr_times(schedule, 9, 0.9, 0.01)
+    assert_close(times[[0, 8, 9]], torch.tensor([0.9, 0.01, 0.0], dtype=torch.float64), rtol=1e-6, atol=1.1e-7)
+    gaps = log_snr(schedule, times[:-1]).diff()
+    assert_close(gaps, torch.full_like(gaps, gaps.mean()), rtol=1e-4, atol=0)  # a table's entries are 2e-7 wide
+
+
+@pytest.mark.parametrize("first, final", [(1.0, 0.01), (0.9, 0.0), (0.1, 0.9)])
+def test_log_snr_times_need_signal_and_noise_at_both_ends(first, final):
+    with pytest.raises(ValueError, match="log SNR must rise"):
+        log_snr_times(flow, 5, first, final)
+
+
+def test_index_times_are_those_that_lin_et_al_list():
+    """Lin et al. 2024, Table 2: ten of a thousand indices (counted from 0 here)."""
+    index = lambda *args, **kw: (index_times(*args, **kw) * 1000 - 1).round().int().tolist()  # noqa: E731
+    assert index(10, "leading") == [900, 800, 700, 600, 500, 400, 300, 200, 100, 0, -1]
+    assert index(10, "leading", offset=1) == [901, 801, 701, 601, 501, 401, 301, 201, 101, 1, -1]
+    assert index(10, "trailing") == [999, 899, 799, 699, 599, 499, 399, 299, 199, 99, -1]
+    assert index(10, "linspace") == [999, 888, 777, 666, 555, 444, 333, 222, 111, 0, -1]
+    assert index(3, "trailing") == [999, 666, 332, -1]
+    assert index(1, "linspace") == [999, -1]
+    for spacing in ("leading", "trailing", "linspace"):
+        assert index(1000, spacing) == list(range(999, -2, -1))
+
+
+@pytest.mark.parametrize("steps, spacing", [(0, "leading"), (1001, "leading"), (10, "uniform")])
+def test_bad_index_times_are_refused(steps, spacing):
+    with pytest.raises(ValueError, match="spacing is"):
+        index_times(steps, spacing)
 
 
 def test_start_has_the_spread_of_its_time_and_only_the_seed_decides():
