@@ -9,22 +9,30 @@ Together with the path  x_t = alpha * x0 + sigma * eps  that is two equations in
 so every target is one pair (a, b), and one 2x2 solve decodes them all.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .schedules import Schedule, Time, angle, at, rates
+from .schedules import Schedule, Time, angle, at, evaluate, rates, time_at
 
 
-class Prediction(NamedTuple):
-    """A guess at both ingredients of x_t = alpha * x0 + sigma * eps; each (B, *)."""
+@dataclass(slots=True)
+class Prediction:
+    """A guess at both ingredients of x_t = alpha * x0 + sigma * eps, each (B, *):  x0, eps = prediction.
+
+    fraction, (B, *) or None: a learned variance, as far as the large one in log variance (Nichol & Dhariwal 2021, Eq. 15).
+    """
 
     x0: Tensor
     eps: Tensor
+    fraction: Tensor | None = None
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter((self.x0, self.eps))
 
 
 Target = Callable[[Schedule, Tensor], tuple[Tensor, Tensor]]
@@ -117,7 +125,8 @@ class Denoiser:
 class LearnedDenoiser(nn.Module):
     """A network whose output is read as `target` on `schedule`; a Denoiser too.
 
-    net: forward(x, level, **cond), with level (B,) the noise angle in [0, 1]. Raises ValueError for an unknown target.
+    net: forward(x, level, **cond), with level (B,) the noise angle in [0, 1]. A network with twice x's channels predicts
+    its variance too, in the second half: -1 is the small one, 1 the large. Raises ValueError for an unknown target.
     """
 
     def __init__(self, net: nn.Module, schedule: Schedule, target: str = "v"):
@@ -132,7 +141,27 @@ class LearnedDenoiser(nn.Module):
         return self.net(x_t / (alpha**2 + sigma**2) ** 0.5, level.expand(len(x_t)), **cond)
 
     def forward(self, x_t: Tensor, t: Time, **cond) -> Prediction:
-        return solve(x_t, self.output(x_t, t, **cond), self.target, self.schedule, t)
+        out, fraction = self.output(x_t, t, **cond), None
+        if out.shape[1] == 2 * x_t.shape[1]:
+            out, fraction = out.chunk(2, 1)
+        prediction = solve(x_t, out, self.target, self.schedule, t)
+        prediction.fraction = None if fraction is None else (fraction + 1) / 2
+        return prediction
 
 
 AnyDenoiser = Denoiser | LearnedDenoiser
+
+
+def on_path(denoiser: AnyDenoiser, schedule: Schedule) -> Denoiser:
+    """The same denoiser on another path: find where its own is as noisy, rescale x_t, ask there. Sampling times only.
+
+    x0 and eps mean the same on every path, so the guess needs no translation (Karras et al. 2022, Appendix C).
+    """
+    own = denoiser.schedule
+
+    def predict(x_t: Tensor, t: Time, **cond) -> Prediction:
+        alpha, sigma = evaluate(schedule, float(t))
+        u = time_at(own, angle(alpha, sigma))
+        return denoiser(x_t * (math.hypot(*evaluate(own, u)) / math.hypot(alpha, sigma)), u, **cond)
+
+    return Denoiser(schedule, predict)

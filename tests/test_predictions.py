@@ -7,8 +7,8 @@ import torch
 from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian
-from minidiff.predictions import TARGETS, Denoiser, LearnedDenoiser, coefficients, solve
-from minidiff.schedules import SCHEDULES, at, cosine, edm, evaluate, flow, linear_beta
+from minidiff.predictions import TARGETS, Denoiser, LearnedDenoiser, coefficients, on_path, solve
+from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, evaluate, flow, from_betas, linear_beta, time_at
 
 X0, EPS = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 EACH = torch.tensor([0.05, 0.2, 0.4, 0.6, 0.8, 0.95], dtype=torch.float64)
@@ -147,3 +147,55 @@ def test_a_network_that_is_right_makes_an_exact_denoiser():
 def test_a_denoiser_passes_its_condition_on():
     denoiser = Denoiser(cosine, lambda x_t, t, y: (x_t, y))
     assert denoiser(X0, 0.5, y=3)[1] == 3
+
+
+def test_a_guess_unpacks_as_two_and_carries_a_third():
+    prediction = of_gaussian(0.5, 2.0, cosine)(X0, 0.4)
+    x0, eps = prediction
+    assert x0 is prediction.x0 and eps is prediction.eps and prediction.fraction is None
+
+
+def test_the_second_half_of_twice_the_channels_is_a_learned_variance():
+    """Nichol & Dhariwal 2021: the network's -1 is the small variance, its 1 the large; the mean is the first half's."""
+
+    class Both(torch.nn.Module):
+        def forward(self, x, level):
+            return torch.cat([torch.sin(x), torch.linspace(-1, 1, x.numel()).reshape(x.shape)], 1)
+
+    class One(torch.nn.Module):
+        def forward(self, x, level):
+            return torch.sin(x)
+
+    two, one = (LearnedDenoiser(net, linear_beta, "eps")(X0, 0.4) for net in (Both(), One()))
+    assert_close(tuple(two), tuple(one))
+    assert_close(two.fraction.flatten(), torch.linspace(0, 1, X0.numel()), check_dtype=False)
+    assert one.fraction is None
+
+
+PATHS = {**SCHEDULES, "table": from_betas(torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))}
+
+
+@pytest.mark.parametrize("own", PATHS.values(), ids=PATHS)
+@pytest.mark.parametrize("other", PATHS.values(), ids=PATHS)
+def test_a_denoiser_on_another_path_is_the_one_made_there(own, other):
+    """The posterior mean depends on the noise-to-signal ratio alone, so the closed form of the other path must come out."""
+    moved, made = on_path(of_gaussian(0.5, 0.8, own), other), of_gaussian(0.5, 0.8, other)
+    assert moved.schedule is other
+    for t in (0.0, 0.1, 0.5, 0.8):
+        assert_close(tuple(moved(X0, t)), tuple(made(X0, t)), rtol=1e-6, atol=1e-8)
+
+
+def test_a_network_on_another_path_is_asked_as_on_its_own():
+    """Karras et al. 2022, Appendix C.1: a variance-preserving network on EDM's path sees x / sqrt(sigma^2 + 1)."""
+    learned = LearnedDenoiser(Spy(), linear_beta, "eps")
+    sigma = 3.0
+    on_path(learned, edm)(X0, sigma, y=2)
+    assert_close(learned.net.x, X0 / math.sqrt(sigma**2 + 1))
+    assert_close(learned.net.level, torch.full((6,), 2 / math.pi * math.atan(sigma)).double())
+    assert learned.net.cond == {"y": 2}
+
+
+def test_a_path_that_is_noisier_than_the_denoiser_knows_is_refused():
+    with pytest.raises(ValueError, match="begin with less noise"):
+        on_path(of_gaussian(0.0, 1.0, linear_beta), cosine)(X0, 1.0)
+    assert time_at(linear_beta, angle(*evaluate(cosine, 0.99))) < 1
