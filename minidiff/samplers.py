@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .predictions import AnyDenoiser, Prediction
+from .predictions import AnyDenoiser, Prediction, coefficients
 from .schedules import Schedule, evaluate
 
 Step = Callable[..., Tensor]
@@ -81,11 +81,25 @@ def ddim_step(
     eta in [0, 1]; temperature >= 0 multiplies the fresh noise, so it does nothing at eta = 0.
     """
     _refuse(eta, temperature, t, s)
-    alpha_s, sigma_s = evaluate(denoiser.schedule, s)
-    x0, eps = denoiser(x_t, t)
-    fresh = eta * posterior_std(denoiser.schedule, t, s) if eta else 0.0
-    x_s = alpha_s * x0 + math.sqrt(sigma_s**2 - fresh**2) * eps
-    return x_s + temperature * fresh * noise_like(x_t, generator) if fresh else x_s
+    return renew(denoiser.schedule, denoiser(x_t, t), t, s, eta, temperature, generator)
+
+
+def renew(
+    schedule: Schedule,
+    prediction: Prediction,
+    t: float,
+    s: float,
+    eta: float = 0.0,
+    temperature: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Remix at s, with a share eta of the noise that is between t and s exchanged for fresh noise."""
+    if not eta:  # and not 0 * sqrt(negative), on the way to more noise
+        return remix(schedule, prediction, s)
+    alpha_s, sigma_s = evaluate(schedule, s)
+    fresh = eta * posterior_std(schedule, t, s)
+    x_s = alpha_s * prediction.x0 + math.sqrt(sigma_s**2 - fresh**2) * prediction.eps
+    return x_s + temperature * fresh * noise_like(x_s, generator) if fresh else x_s
 
 
 def ddpm_step(
@@ -101,19 +115,72 @@ def ddpm_step(
     """DDPM (Ho et al. 2020, Algorithm 2). x_t: (B, *), s < t.
 
     variance "small" is the posterior's (beta-tilde, Eq. 7), right if the data is one point; "large" is the forward
-    step's (beta), right if the data is a unit Gaussian. The step into sigma_s = 0 adds no noise.
+    step's (beta), right if the data is a unit Gaussian; "learned" lies where the network says between the two
+    (Nichol & Dhariwal 2021, Eq. 15). The step into sigma_s = 0 adds no noise.
     """
-    if variance not in ("small", "large"):
-        raise ValueError(f"variance must be 'small' or 'large'; got {variance!r}")
+    if variance not in ("small", "large", "learned"):
+        raise ValueError(f"variance must be 'small', 'large' or 'learned'; got {variance!r}")
     _refuse(1.0, temperature, t, s)
     alpha_s, sigma_s = evaluate(denoiser.schedule, s)
-    x0, eps = denoiser(x_t, t)
+    prediction = denoiser(x_t, t)
     small = posterior_std(denoiser.schedule, t, s)
-    mean = alpha_s * x0 + math.sqrt(sigma_s**2 - small**2) * eps
+    mean = alpha_s * prediction.x0 + math.sqrt(sigma_s**2 - small**2) * prediction.eps
     if sigma_s == 0:
         return mean
-    fresh = small if variance == "small" else forward_std(denoiser.schedule, t, s)
+    large = forward_std(denoiser.schedule, t, s)
+    fresh = small if variance == "small" else large if variance == "large" else learned_std(small, large, prediction)
     return mean + temperature * fresh * noise_like(x_t, generator)
+
+
+def learned_std(small: float, large: float, prediction: Prediction) -> Tensor:
+    """The learned spread, (B, *): log-linear from small to large. Raises ValueError where none was learned."""
+    if prediction.fraction is None:
+        raise ValueError("this denoiser predicts no variance (its network has as many channels as x): use 'small' or 'large'")
+    return small * (large / small) ** prediction.fraction
+
+
+def velocity(denoiser: AnyDenoiser, x_t: Tensor, t: float) -> Tensor:
+    """Where the probability-flow ODE goes (Song et al. 2021, Eq. 13): dx/dt = alpha' x0 + sigma' eps. (B, *) like x_t."""
+    d_alpha, d_sigma = evaluate(coefficients("velocity", denoiser.schedule), t)
+    x0, eps = denoiser(x_t, t)
+    return d_alpha * x0 + d_sigma * eps
+
+
+def euler_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
+    """Euler's method on the probability-flow ODE: follow the tangent. First order, and DDIM where the path is straight."""
+    return x_t + (s - t) * velocity(denoiser, x_t, t)
+
+
+def heun_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
+    """Heun's method (Karras et al. 2022, Algorithm 1): the mean of the tangents at both ends. Second order, two guesses.
+
+    The step into sigma_s = 0 is Euler's, since there is no noise left to look at.
+    """
+    here = velocity(denoiser, x_t, t)
+    x_s = x_t + (s - t) * here
+    if evaluate(denoiser.schedule, s)[1] == 0:
+        return x_s
+    return x_t + (s - t) / 2 * (here + velocity(denoiser, x_s, s))
+
+
+def sde_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
+    """Euler-Maruyama on the reverse SDE (Song et al. 2021, Eq. 6):  dx = (f x - g^2 score) dt + g dw.
+
+    Here f = alpha' / alpha, g^2 = 2 sigma (sigma' - f sigma) and score = -eps / sigma, so the drift is the ODE's
+    velocity and g^2 / (2 sigma) eps more. The step into sigma_s = 0 adds no noise. Raises ValueError where no signal
+    is left (alpha = 0), since f is not finite there.
+    """
+    _refuse(1.0, 1.0, t, s)
+    alpha, sigma = evaluate(denoiser.schedule, t)
+    d_alpha, d_sigma = evaluate(coefficients("velocity", denoiser.schedule), t)
+    if alpha < 1e-7:
+        raise ValueError(f"the reverse SDE has no finite drift where no signal is left (t = {t:g}): start a little below")
+    widening = d_sigma - d_alpha / alpha * sigma  # g^2 / (2 sigma)
+    x0, eps = denoiser(x_t, t)
+    x_s = x_t + (s - t) * (d_alpha * x0 + (d_sigma + widening) * eps)
+    if evaluate(denoiser.schedule, s)[1] == 0:
+        return x_s
+    return x_s + math.sqrt(2 * sigma * widening * (t - s)) * noise_like(x_t, generator)
 
 
 def noise_like(x: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -59,6 +59,22 @@ def test_ddpm_in_the_papers_notation(variance):
     assert_close(got, (x_t - beta / (1 - bar[599]).sqrt() * EPS) / (1 - beta).sqrt() + var.sqrt() * z)
 
 
+def test_a_learned_variance_in_the_papers_notation():
+    """Nichol & Dhariwal 2021, Eq. 15: Sigma = exp(v log beta + (1 - v) log beta-tilde), from step 600 to 599."""
+    betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+    bar, beta = torch.cumprod(1 - betas, 0), betas[599]
+    v = torch.linspace(0, 1, 10, dtype=torch.float64).reshape(5, 2)
+    learned = Denoiser(DDPM, lambda x_t, t: Prediction(X0, EPS, v))
+    x_t = mixed(DDPM, 0.6)
+    got, z = drawn(ddpm_step, learned, x_t, 0.6, 0.599, variance="learned")
+    small = (1 - bar[598]) / (1 - bar[599]) * beta
+    sigma = torch.exp(v * beta.log() + (1 - v) * small.log()).sqrt()
+    assert_close(got, (x_t - beta / (1 - bar[599]).sqrt() * EPS) / (1 - beta).sqrt() + sigma * z)
+    assert_close(ddpm_step(learned, x_t, 0.6, 0.0, variance="learned", generator=seed()), X0)
+    with pytest.raises(ValueError, match="predicts no variance"):
+        ddpm_step(knows(DDPM), x_t, 0.6, 0.5, variance="learned")
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_posterior_is_bayes_on_a_grid(schedule):
     """q(x_s | x_t, x0) is proportional to q(x_t | x_s) q(x_s | x0): multiply them on a grid, read mean and spread."""
@@ -184,7 +200,7 @@ def test_bad_times_are_refused(times):
     (partial(ddim_step, eta=-0.1), "eta must lie"),
     (partial(ddim_step, eta=math.nan), "eta must lie"),
     (partial(ddpm_step, temperature=-1.0), "temperature"),
-    (partial(ddpm_step, variance="learned"), "'small' or 'large'"),
+    (partial(ddpm_step, variance="fixed"), "'small', 'large' or 'learned'"),
 ])  # fmt: skip
 def test_bad_settings_are_refused(step, match):
     with pytest.raises(ValueError, match=match):
