@@ -3,10 +3,13 @@
 A guided denoiser plugs into any sampler, because samplers only ever call denoiser(x_t, t).
 """
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
-from .predictions import AnyDenoiser, Denoiser, Prediction
-from .schedules import Time
+from .predictions import AnyDenoiser, Denoiser, Prediction, solve
+from .schedules import Time, at
 
 
 def given(denoiser: AnyDenoiser, **cond) -> Denoiser:
@@ -18,12 +21,79 @@ def extrapolate(good: AnyDenoiser, bad: AnyDenoiser, scale: float) -> Denoiser:
     """bad + scale * (good - bad), so that scale = 1 is just good and scale = 0 just bad.
 
     Classifier-free guidance where bad ignores the label (Ho & Salimans 2022, Eq. 6, whose w is scale - 1);
-    autoguidance where bad is a weaker model (Karras et al. 2024). Raises ValueError for two different schedules.
+    autoguidance where bad is a weaker model (Karras et al. 2024). A learned variance is good's own. Raises ValueError
+    for two different schedules.
     """
-    if good.schedule is not bad.schedule:
-        raise ValueError("both denoisers must live on the same schedule: the same t means another noise level elsewhere")
+    _same_path(good, bad)
 
     def predict(x_t: Tensor, t: Time) -> Prediction:
-        return Prediction(*(b + scale * (g - b) for g, b in zip(good(x_t, t), bad(x_t, t))))
+        first, second = good(x_t, t), bad(x_t, t)
+        return Prediction(*(b + scale * (g - b) for g, b in zip(first, second)), first.fraction)
 
     return Denoiser(good.schedule, predict)
+
+
+def between(low: float, high: float, inside: AnyDenoiser, outside: AnyDenoiser) -> Denoiser:
+    """Guide only in the middle: inside for low < t <= high, outside elsewhere (Kynkäänniemi et al. 2024, Eq. 5)."""
+    _same_path(inside, outside)
+    return Denoiser(inside.schedule, lambda x_t, t: (inside if low < t <= high else outside)(x_t, t))
+
+
+def steer(denoiser: AnyDenoiser, log_likelihood: Callable[[Tensor, Time], Tensor], scale: float = 1.0) -> Denoiser:
+    """Add scale * grad log p(y | x_t) to the score: classifier guidance (Dhariwal & Nichol 2021, Algorithm 2).
+
+    log_likelihood: (x_t, t) -> (B,), differentiable in x_t. Bayes' rule on scores makes the conditional denoiser of the
+    plain one, exactly, if the classifier was made for noisy x_t. A classifier of the guess denoiser(x_t, t).x0 gives
+    diffusion posterior sampling (Chung et al. 2023). The score is -eps / sigma.
+    """
+
+    def predict(x_t: Tensor, t: Time) -> Prediction:
+        with torch.enable_grad():
+            x = x_t.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(log_likelihood(x, t).sum(), x)
+        alpha, sigma = at(denoiser.schedule, t, x_t)
+        plain = denoiser(x_t, t)
+        eps = plain.eps - scale * sigma * gradient
+        return Prediction(plain.x0 + scale * sigma**2 / alpha * gradient, eps, plain.fraction)
+
+    return Denoiser(denoiser.schedule, predict)
+
+
+def clip(denoiser: AnyDenoiser, low: float = -1.0, high: float = 1.0, keep_eps: bool = False) -> Denoiser:
+    """Hold the guess x0 within the range of the data, as DDPM's code does.
+
+    The noise is then what explains x_t beside the clipped x0 (diffusers' DDPM; its DDIM with
+    `use_clipped_model_output=True`); keep_eps leaves it as it was predicted (diffusers' DDIM without).
+    """
+    return _limited(denoiser, lambda x0: x0.clamp(low, high), keep_eps)
+
+
+def threshold(denoiser: AnyDenoiser, quantile: float = 0.995, limit: float = 1.0, keep_eps: bool = False) -> Denoiser:
+    """Dynamic thresholding (Saharia et al. 2022, Section 2.3): clip each x0 at its own quantile of |x0|, then shrink it.
+
+    What lies within [-limit, limit] anyway is left alone; keep_eps as in `clip`.
+    """
+    if not 0 <= quantile <= 1:
+        raise ValueError(f"quantile must lie in [0, 1]; got {quantile}")
+
+    def limited(x0: Tensor) -> Tensor:
+        reach = torch.quantile(x0.abs().flatten(1), quantile, dim=1).clamp(min=limit)
+        reach = reach.reshape(-1, *[1] * (x0.ndim - 1))
+        return x0.clamp(-reach, reach) * (limit / reach)
+
+    return _limited(denoiser, limited, keep_eps)
+
+
+def _limited(denoiser: AnyDenoiser, change: Callable[[Tensor], Tensor], keep_eps: bool) -> Denoiser:
+    def predict(x_t: Tensor, t: Time, **cond) -> Prediction:
+        plain = denoiser(x_t, t, **cond)
+        x0 = change(plain.x0)
+        eps = plain.eps if keep_eps else solve(x_t, x0, "x0", denoiser.schedule, t).eps
+        return Prediction(x0, eps, plain.fraction)
+
+    return Denoiser(denoiser.schedule, predict)
+
+
+def _same_path(good: AnyDenoiser, bad: AnyDenoiser) -> None:
+    if good.schedule is not bad.schedule:
+        raise ValueError("both denoisers must live on the same schedule: the same t means another noise level elsewhere")

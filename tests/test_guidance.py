@@ -1,12 +1,16 @@
 """Guidance against the paper's formula and a Gaussian posterior in closed form."""
 
+import math
+
 import pytest
 import torch
 from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian, of_mixture
-from minidiff.guidance import extrapolate, given
-from minidiff.schedules import cosine, evaluate, flow, linear_beta
+from minidiff.guidance import between, clip, extrapolate, given, steer, threshold
+from minidiff.predictions import Denoiser, Prediction
+from minidiff.samplers import ddim_step, last, sample
+from minidiff.schedules import cosine, evaluate, flow, linear_beta, uniform_times
 
 X_T = torch.randn(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 PRIOR, POSTERIOR = of_gaussian(0.0, 1.0, linear_beta), of_gaussian(0.5, 0.5, linear_beta)
@@ -42,3 +46,86 @@ def test_given_fixes_the_label():
 def test_two_schedules_do_not_mix():
     with pytest.raises(ValueError, match="same schedule"):
         extrapolate(of_gaussian(0.0, 1.0, cosine), of_gaussian(0.0, 1.0, flow), 2.0)
+    with pytest.raises(ValueError, match="same schedule"):
+        between(0.2, 0.8, of_gaussian(0.0, 1.0, cosine), of_gaussian(0.0, 1.0, flow))
+
+
+def test_an_interval_has_its_upper_end_and_not_its_lower():
+    guided = between(0.2, 0.6, POSTERIOR, PRIOR)
+    for t, want in ((0.1, PRIOR), (0.2, PRIOR), (0.21, POSTERIOR), (0.6, POSTERIOR), (0.61, PRIOR)):
+        assert_close(tuple(guided(X_T, t)), tuple(want(X_T, t)))
+
+
+def test_what_is_not_used_is_not_asked():
+    asked = []
+    spy = Denoiser(cosine, lambda x, t: asked.append(t) or Prediction(x, x))
+    between(0.2, 0.6, spy, of_gaussian(0.0, 1.0, cosine))(X_T, 0.9)
+    assert asked == []
+
+
+def evidence(x_t, t):
+    """log p(y | x_t) for y = 1 seen through noise of variance 1/3: x0 given x_t is Gaussian, so y given x_t is too."""
+    alpha, sigma = evaluate(linear_beta, t)
+    mean, variance = alpha * x_t / (alpha**2 + sigma**2), sigma**2 / (alpha**2 + sigma**2)
+    return -0.5 * ((1 - mean) ** 2 / (variance + 1 / 3)).sum(1)
+
+
+def test_steering_by_the_exact_classifier_gives_the_exact_posterior():
+    """Prior N(0, 1), observation 1 with variance 1/3: the posterior is N(3/4, 1/4), at every noise level."""
+    posterior = of_gaussian(0.75, 0.5, linear_beta)
+    for t in (0.05, 0.4, 0.95):
+        assert_close(tuple(steer(PRIOR, evidence)(X_T, t)), tuple(posterior(X_T, t)))
+    walk = lambda denoiser: last(sample(ddim_step, denoiser, X_T, uniform_times(30, 0.99)))  # noqa: E731
+    assert_close(walk(steer(PRIOR, evidence)), walk(posterior))
+
+
+def test_steering_is_linear_in_its_scale_and_stays_on_x_t():
+    alpha, sigma = evaluate(linear_beta, 0.4)
+    plain, once, twice = (steer(PRIOR, evidence, scale)(X_T, 0.4) for scale in (0.0, 1.0, 2.0))
+    assert_close(tuple(plain), tuple(PRIOR(X_T, 0.4)))
+    assert_close(twice.eps - once.eps, once.eps - plain.eps)
+    assert_close(alpha * twice.x0 + sigma * twice.eps, X_T)
+
+
+def test_steering_through_the_guess_reaches_the_network():
+    """Diffusion posterior sampling: the gradient must go through the denoiser, here E[x0 | x_t] = alpha x_t."""
+    through = steer(PRIOR, lambda x, t: -0.5 * (1 - PRIOR(x, t).x0).square().sum(1))
+    alpha, sigma = evaluate(linear_beta, 0.4)
+    assert_close(through(X_T, 0.4).eps, PRIOR(X_T, 0.4).eps - sigma * alpha * (1 - alpha * X_T))
+
+
+def test_clipping_in_both_conventions():
+    alpha, sigma = evaluate(linear_beta, 0.9)
+    x_t, x0 = 3 * X_T, PRIOR(3 * X_T, 0.9).x0
+    wild = Denoiser(linear_beta, lambda x, t: Prediction(8 * x, (x - alpha * 8 * x) / sigma))
+    held, kept = clip(wild, -1.0, 1.0)(x_t, 0.9), clip(wild, -1.0, 1.0, keep_eps=True)(x_t, 0.9)
+    assert_close(held.x0, (8 * x_t).clamp(-1, 1))
+    assert_close(alpha * held.x0 + sigma * held.eps, x_t)
+    assert_close(kept.x0, held.x0)
+    assert_close(kept.eps, wild(x_t, 0.9).eps)
+    assert_close(tuple(clip(PRIOR, -9.0, 9.0)(x_t, 0.9)), tuple(PRIOR(x_t, 0.9)))
+    assert float(x0.abs().max()) < 9
+
+
+def test_dynamic_thresholding_in_imagens_notation():
+    """Saharia et al. 2022: s = max(percentile of |x0|, 1); x0 = clip(x0, -s, s) / s, each sample on its own."""
+    x0 = torch.linspace(-3, 2, 12, dtype=torch.float64).reshape(2, 6)
+    plain = Denoiser(flow, lambda x, t: Prediction(x0, x0))
+    got = threshold(plain, 0.8)(x0, 0.5).x0
+    for row, want in zip(got, x0):
+        s = max(float(torch.quantile(want.abs(), 0.8)), 1.0)
+        assert_close(row, want.clamp(-s, s) / s)
+    small = Denoiser(flow, lambda x, t: Prediction(x0 / 4, x0))
+    assert_close(threshold(small, 0.8)(x0, 0.5).x0, x0 / 4)
+    assert_close(threshold(plain, 1.0, limit=math.inf, keep_eps=True)(x0, 0.5).eps, x0)
+    with pytest.raises(ValueError, match="quantile"):
+        threshold(plain, 99.5)
+
+
+def test_a_learned_variance_is_untouched_by_guidance():
+    fraction = torch.rand(6, 2)
+    told = Denoiser(linear_beta, lambda x, t: Prediction(*PRIOR(x, t), fraction))
+    other = Denoiser(linear_beta, lambda x, t: Prediction(*POSTERIOR(x, t), 1 - fraction))
+    guided = (extrapolate(told, other, 3.0), steer(told, evidence), clip(told), threshold(told), between(0, 1, told, other))
+    for denoiser in guided:
+        assert denoiser(X_T, 0.4).fraction is fraction
