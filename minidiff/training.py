@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from . import checkpoints
 from .predictions import LearnedDenoiser, coefficients
-from .schedules import Schedule, angle, at, evaluate, last_time
+from .schedules import Schedule, angle, at, evaluate, last_time, log_snr, rates
 
 Levels = Callable[[int, torch.Generator], Tensor]  # (n, generator) -> n training times t
+Weight = Callable[[Tensor], Tensor]  # t (B,) -> a factor for each sample's loss
 
 
 def denoising_loss(
@@ -33,8 +34,40 @@ def denoising_loss(
     eps = torch.randn_like(x0) if eps is None else eps
     alpha, sigma = at(denoiser.schedule, t, x0)
     a, b = at(coefficients(denoiser.target, denoiser.schedule), t, x0)
-    out = denoiser.output(alpha * x0 + sigma * eps, t, **cond)
+    out = denoiser.output(alpha * x0 + sigma * eps, t, **cond)[:, : x0.shape[1]]  # without a learned variance
     return (out - (a * x0 + b * eps)).square().flatten(1).mean(1)
+
+
+# What an error of x0 weighs at t, if t is uniform; multiplying all of them by one number changes nothing.
+WEIGHTS: dict[str, Callable[[Schedule, Tensor], Tensor]] = {
+    "snr": lambda schedule, t: log_snr(schedule, t).exp(),  # the loss on eps (Ho et al. 2020, Eq. 14)
+    "truncated_snr": lambda schedule, t: log_snr(schedule, t).exp().clamp(min=1),  # Salimans & Ho 2022, Section 4
+    "min_snr": lambda schedule, t: log_snr(schedule, t).exp().clamp(max=5),  # gamma = 5 (Hang et al. 2023, Eq. 7)
+    "edm": lambda schedule, t: log_snr(schedule, t).exp() + 1,  # the loss on F, and on v (Karras et al. 2022, Eq. 8)
+    "likelihood": lambda schedule, t: -snr_rate(schedule, t) / 2,  # the ELBO (Kingma et al. 2021, Eq. 15)
+}
+
+
+def snr_rate(schedule: Schedule, t: Tensor) -> Tensor:
+    """d(alpha^2 / sigma^2) / dt, like t; negative, since noise grows."""
+    (alpha, sigma), (d_alpha, d_sigma) = schedule(t), rates(schedule, t)
+    return 2 * (alpha / sigma) ** 2 * (d_alpha / alpha - d_sigma / sigma)
+
+
+def weighting(name: str, denoiser: LearnedDenoiser) -> Weight:
+    """The factor on denoising_loss that makes the weight on the error of x0 the named one: train(..., weight=...).
+
+    The loss on a target weighs errors of x0 by (det / sigma)^2 already; that is divided out. Raises ValueError for an
+    unknown name.
+    """
+    if name not in WEIGHTS:
+        raise ValueError(f"unknown weighting {name!r}; choose from {', '.join(WEIGHTS)}")
+
+    def weight(t: Tensor) -> Tensor:
+        (alpha, sigma), (a, b) = denoiser.schedule(t), coefficients(denoiser.target, denoiser.schedule)(t)
+        return WEIGHTS[name](denoiser.schedule, t) * (sigma / (alpha * b - sigma * a)) ** 2
+
+    return weight
 
 
 def uniform_angle(schedule: Schedule) -> Levels:
@@ -114,6 +147,7 @@ def train(
     seed: int = 0,
     drop: float = 0.1,
     levels: Levels | None = None,
+    weight: Weight | None = None,
     bf16: bool = False,
     run: Run | None = None,
 ) -> Iterator[Tensor]:
@@ -121,9 +155,10 @@ def train(
 
     data: (N, *) standardised, or a data.Data, which brings its labels. labels: (N,) int64, replaced by the null label
     with probability `drop`, which is what guidance needs. levels: where the training times come from
-    (default: uniform_angle). bf16: run the network in bfloat16. run: a Run of this denoiser, to keep its average or
-    to resume; it goes on from run.step to `steps`, which must stay what it was, since the learning rate depends on it.
-    Raises ValueError for unusable arguments and TrainingError for a loss that is not finite, before it is learned from.
+    (default: uniform_angle). weight: a factor on each sample's loss, as from `weighting` (default: 1). bf16: run the
+    network in bfloat16. run: a Run of this denoiser, to keep its average or to resume; it goes on from run.step to
+    `steps`, which must stay what it was, since the learning rate depends on it. Raises ValueError for unusable arguments
+    and TrainingError for a loss that is not finite, before it is learned from.
     """
     classes = getattr(denoiser.net, "classes", None)
     if not isinstance(data, Tensor):
@@ -133,7 +168,7 @@ def train(
     if run.denoiser is not denoiser:
         raise ValueError("run belongs to another denoiser: pass run.denoiser")
     levels = levels or uniform_angle(denoiser.schedule)
-    return _losses(run, data, labels, steps, batch, lr, seed, drop, levels, bf16)
+    return _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, bf16)
 
 
 def _refuse(data: Tensor, labels: Tensor | None, classes: int | None, steps: int, batch: int, drop: float) -> None:
@@ -151,7 +186,7 @@ def _refuse(data: Tensor, labels: Tensor | None, classes: int | None, steps: int
         raise ValueError(f"labels must be {len(data)} numbers from 0 to {classes - 1}, one a sample")
 
 
-def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, bf16) -> Iterator[Tensor]:
+def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, bf16) -> Iterator[Tensor]:
     device = next(run.denoiser.parameters()).device
     look = 1 if device.type == "cpu" else 50  # reading a loss makes a GPU wait
     run.denoiser.train()
@@ -164,7 +199,8 @@ def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, bf16) -> It
             dropped = torch.rand(batch, generator=generator) < drop
             cond["y"] = labels[chosen].masked_fill(dropped, run.denoiser.net.classes).to(device)
         with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
-            loss = denoising_loss(run.denoiser, x0.to(device), t.to(device), eps.to(device), **cond).mean()
+            loss = denoising_loss(run.denoiser, x0.to(device), t.to(device), eps.to(device), **cond)
+        loss = (loss if weight is None else weight(t).to(device) * loss).mean()
         if run.step % look == 0 and not loss.isfinite():
             raise TrainingError(f"the loss at step {run.step} is {loss:g}: nothing was learned from it; try a lower lr than {lr:g}")
         run.advance(loss, learning_rate(run.step, steps, lr))

@@ -13,7 +13,8 @@ from minidiff.exact import of_gaussian
 from minidiff.networks import MLP, UNet
 from minidiff.predictions import TARGETS, LearnedDenoiser, coefficients
 from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, flow, from_betas, linear_beta
-from minidiff.training import Run, TrainingError, denoising_loss, learning_rate, load_run, lognormal, order, save_run, train, uniform_angle
+from minidiff.training import Run, TrainingError, denoising_loss, learning_rate, load_run, lognormal, order, save_run, train
+from minidiff.training import uniform_angle, weighting
 
 
 def seed(value=0):
@@ -396,3 +397,71 @@ def test_bfloat16_is_close_to_float32():
     assert_close(losses[True], losses[False], rtol=0.05, atol=0.02)
 
 
+
+
+# the weights on the error of x0 in the papers' own symbols, from alpha, sigma and d/dt of alpha^2 / sigma^2
+PAPERS = {
+    "snr": lambda a, s, slope: (a / s) ** 2,
+    "truncated_snr": lambda a, s, slope: max((a / s) ** 2, 1),
+    "min_snr": lambda a, s, slope: min((a / s) ** 2, 5),
+    "edm": lambda a, s, slope: ((s / a) ** 2 + 1) / (s / a) ** 2,  # (sigma^2 + sigma_d^2) / (sigma sigma_d)^2
+    "likelihood": lambda a, s, slope: -slope / 2,
+}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("schedule", [cosine, linear_beta, flow])
+def test_a_weighted_loss_is_the_papers_weight_on_the_error_of_x0(name, target, schedule):
+    """Whatever the target, weight * loss must be w(t) |x0 - guess|^2, with the guess as the sampler decodes it."""
+    torch.manual_seed(0)
+    net = MLP(2, width=16)
+    nn.init.normal_(net.last.weight)
+    denoiser = LearnedDenoiser(net.double(), schedule, target)
+    x0, eps = torch.randn(2, 5, 2, dtype=torch.float64)
+    t = torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9], dtype=torch.float64)
+    (alpha, sigma), h = at(schedule, t, x0), 1e-6
+    got = weighting(name, denoiser)(t) * denoising_loss(denoiser, x0, t, eps)
+    error = (denoiser(alpha * x0 + sigma * eps, t).x0 - x0).square().mean(1)
+    snr = lambda t: (schedule(t)[0] / schedule(t)[1]) ** 2  # noqa: E731
+    slope = (snr(t + h) - snr(t - h)) / (2 * h)
+    want = [PAPERS[name](float(a), float(s), float(d)) for a, s, d in zip(alpha, sigma, slope)]
+    assert_close(got, torch.tensor(want, dtype=torch.float64) * error, rtol=1e-6, atol=0)
+
+
+def test_an_unknown_weighting_is_refused():
+    with pytest.raises(ValueError, match="choose from snr, truncated_snr, min_snr"):
+        weighting("p2", LearnedDenoiser(MLP(2), cosine))
+
+
+def test_training_uses_the_weight_it_is_given():
+    """The told loss is the weighted mean; a weight of 0 above t = 1/2 must leave those samples out."""
+    data, told = torch.randn(50, 2), []
+
+    def half(t):
+        told.append(t)
+        return (t < 0.5).double()
+
+    losses = {}
+    for name, weight in (("plain", None), ("half", half), ("none", lambda t: 0 * t)):
+        torch.manual_seed(0)
+        denoiser = LearnedDenoiser(MLP(2, width=16), cosine)
+        losses[name] = float(next(iter(train(denoiser, data, steps=1, batch=64, weight=weight))))
+    assert losses["none"] == 0 and 0.2 * losses["plain"] < losses["half"] < 0.8 * losses["plain"]
+    assert told[0].shape == (64,)
+
+
+def test_a_learned_variance_leaves_the_loss_on_the_mean_alone():
+    class Both(nn.Module):
+        classes = None
+
+        def forward(self, x, level):
+            return torch.cat([torch.sin(x), torch.full_like(x, 99.0)], 1)
+
+    class One(nn.Module):
+        def forward(self, x, level):
+            return torch.sin(x)
+
+    x0, eps, t = torch.randn(4, 2), torch.randn(4, 2), torch.rand(4)
+    losses = [denoising_loss(LearnedDenoiser(net, cosine, "eps"), x0, t, eps) for net in (Both(), One())]
+    assert_close(*losses)
