@@ -21,23 +21,28 @@ from .data import (
     two_moons,
 )
 from .exact import of_gaussian, of_mixture, of_points
-from .guidance import extrapolate, given
+from .guidance import between, clip, extrapolate, given, steer, threshold
+from .likelihood import bits_per_dim, elbo, log_prob
 from .networks import MLP, UNet
-from .predictions import Denoiser, LearnedDenoiser, Prediction, solve
-from .samplers import ddim_step, ddpm_step, last, remix, sample
+from .predictions import Denoiser, LearnedDenoiser, Prediction, on_path, solve
+from .samplers import ddim_step, ddpm_step, euler_step, heun_step, last, remix, sample, sde_step
 from .schedules import (
     cosine,
     edm,
     flow,
     from_betas,
+    index_times,
+    karras_times,
     linear_beta,
     log_snr,
+    log_snr_times,
     quadratic_beta,
     rates,
     sigmoid,
     start,
     uniform_times,
 )
-from .training import Run, TrainingError, denoising_loss, train
+from .solvers import churned, corrected, dpm_solver_2m, unipc
+from .training import Run, TrainingError, denoising_loss, train, weighting
 
 __version__ = "0.1.0"
