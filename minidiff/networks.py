@@ -17,17 +17,20 @@ from torch import Tensor, nn
 class MLP(nn.Module):
     """A residual network of `depth` hidden layers for points. x: (B, dim) -> (B, dim).
 
-    dim: coordinates of a point; width: hidden units; classes: number of labels, None for no labels.
+    dim: coordinates of a point; width: hidden units; classes: number of labels, None for no labels; variance: twice as
+    many outputs, (B, 2 dim), the second half for a learned variance.
     """
 
-    def __init__(self, dim: int = 2, width: int = 128, depth: int = 3, classes: int | None = None) -> None:
+    def __init__(
+        self, dim: int = 2, width: int = 128, depth: int = 3, classes: int | None = None, variance: bool = False
+    ) -> None:
         super().__init__()
-        self.config = {"dim": dim, "width": width, "depth": depth, "classes": classes}
+        self.config = {"dim": dim, "width": width, "depth": depth, "classes": classes, "variance": variance}
         self.classes = classes
         self.condition = Condition(width, classes)
         self.first = nn.Linear(dim, width)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
-        self.last = zero(nn.Linear(width, dim))
+        self.last = zero(nn.Linear(width, dim * (1 + variance)))
 
     def forward(self, x: Tensor, level: Tensor, y: Tensor | int | None = None) -> Tensor:
         """x: (B, dim), level: (B,), y: labels -> (B, dim)."""
@@ -50,7 +53,8 @@ class UNet(nn.Module):
     channels: 1 or 3; size: a multiple of 4, such as 28 or 32; classes: number of labels, None for no labels;
     width, deep_width: channels at half and at quarter resolution, multiples of groups; blocks: residual blocks at half
     resolution, on the way down and again on the way up; deep_blocks: residual blocks at quarter resolution; groups: of
-    channels that GroupNorm normalises together (in bfloat16 on a CPU, groups of 16 or more are several times faster).
+    channels that GroupNorm normalises together (in bfloat16 on a CPU, groups of 16 or more are several times faster);
+    variance: twice as many channels out, the second half for a learned variance.
     """
 
     def __init__(
@@ -63,10 +67,12 @@ class UNet(nn.Module):
         blocks: int = 1,
         deep_blocks: int = 4,
         groups: int = 8,
+        variance: bool = False,
     ) -> None:
         super().__init__()
         self.config = {"channels": channels, "size": size, "classes": classes, "width": width}
         self.config |= {"deep_width": deep_width, "blocks": blocks, "deep_blocks": deep_blocks, "groups": groups}
+        self.config["variance"] = variance
         _check_sizes(channels, size, groups, width, deep_width)
         self.classes = classes
         emb = 2 * width
@@ -78,7 +84,7 @@ class UNet(nn.Module):
         self.widen = nn.Conv2d(deep_width, width, 1)
         self.up = nn.ModuleList(Block(width if i else 2 * width, width, emb, groups) for i in range(blocks))
         self.norm = nn.GroupNorm(groups, width)
-        self.last = zero(nn.Conv2d(width, 4 * channels, 3, padding=1))
+        self.last = zero(nn.Conv2d(width, 4 * channels * (1 + variance), 3, padding=1))
         self.to(memory_format=torch.channels_last)  # the layout in which a CPU's and a GPU's convolutions are fastest
 
     def forward(self, x: Tensor, level: Tensor, y: Tensor | int | None = None) -> Tensor:

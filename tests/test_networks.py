@@ -40,6 +40,18 @@ def case(request):
     return perturbed(kind, config), randn(6, *shape, seed=1), torch.linspace(0, 1, 6), y
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_variance_doubles_the_channels_and_nothing_else(name):
+    """Given the last layer of the plain network, and twice that below it: the same output, and twice that."""
+    kind, config, shape = CASES[name]
+    one, two = perturbed(kind, config), kind(**config, variance=True)
+    shapes = {key: value.shape for key, value in two.state_dict().items()}
+    doubled = {key: torch.cat([v, 2 * v]) if shapes[key] != v.shape else v for key, v in one.state_dict().items()}
+    two.load_state_dict(doubled)
+    x, level = randn(4, *shape), torch.linspace(0, 1, 4)
+    close(two(x, level), torch.cat([one(x, level), 2 * one(x, level)], 1))
+
+
 def close(got, want):
     torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-4)
 
