@@ -185,8 +185,8 @@ def picture(rows: list[dict], floor: float, images: dict[str, Tensor]) -> bytes:
         plots.curve(axes[0], x, y, COLOURS[name], label=name, marker="o", markersize=4)
     axes[0].axhline(floor, color=plots.EXACT, linewidth=1)
     axes[0].text(x[0], floor * 1.15, "floor: real images", fontsize=8)
-    axes[0].set(yscale="log", xlabel="seconds of training", ylabel="Frechet distance", xticks=x)
-    axes[0].legend(fontsize=7)
+    axes[0].set(yscale="log", xlabel="seconds of training", ylabel="Frechet distance", xticks=x, ylim=(floor / 1.6, 6e4))
+    axes[0].legend(fontsize=6, loc="upper center", ncol=2, columnspacing=1, handlelength=1.5)
     for ax, name in zip(axes[1:], shown):
         ax.imshow(plots.tile(images[name], columns=4), cmap="gray")
         ax.set_title(name, color=COLOURS[name], fontsize=9)
