@@ -158,7 +158,8 @@ def time_at(schedule: Schedule, wanted: float) -> float:
             f"this schedule's noise angle goes from 0 to {angle(*evaluate(schedule, high)):.4f} and never is {wanted:.4f}: "
             f"begin with less noise"
         )
-    while low < (middle := (low + high) / 2) < high:  # until no number is left between them
+    for _ in range(100):  # to the last digit, from 80,000 down
+        middle = (low + high) / 2
         low, high = (middle, high) if angle(*_once(schedule, middle)) < wanted else (low, middle)
     return high
 
