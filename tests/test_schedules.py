@@ -63,11 +63,13 @@ def test_thousand_step_chain_is_the_closed_form():
     assert abs(mean**2 - 4.04e-5) < 0.005e-5  # DDPM's last alpha-bar
 
 
-def test_table_entries_are_hit_from_float32_times_too():
-    table, bar = from_betas(DDPM), torch.cumprod(1 - DDPM, 0)
-    for dtype, rtol in ((torch.float32, 6e-8), (torch.float64, 1e-12)):  # 2^-24 is one rounding; beside an entry it is 6e-7
-        t = torch.arange(1, 1001, dtype=dtype) / 1000
-        assert_close(table(t)[0].double(), bar.sqrt(), rtol=rtol, atol=0)
+@pytest.mark.parametrize("total", [1000, 4000])
+def test_table_entries_are_hit_from_float32_times_too(total):
+    betas = torch.linspace(1e-4, 0.02, total, dtype=torch.float64)
+    table, bar = from_betas(betas), torch.cumprod(1 - betas, 0)
+    for dtype, rtol in ((torch.float32, 6e-8), (torch.float64, 1e-11)):  # 2^-24 is one rounding; beside an entry it is 6e-7
+        t = torch.arange(1, total + 1, dtype=dtype) / total
+        assert_close(table(t)[0].double(), bar.sqrt(), rtol=rtol, atol=1e-45)
 
 
 @pytest.mark.parametrize("share", [0.125, 0.5, 0.75])
@@ -181,6 +183,17 @@ def test_times():
 def test_time_at_undoes_the_angle(schedule):
     for t in (0.0, 1e-3, 0.25, 0.7, 0.999, last_time(schedule)):
         assert_close(time_at(schedule, float(angle(*evaluate(schedule, t)))), t, rtol=1e-9, atol=1.1e-7)  # a table's entries
+
+
+def test_time_at_finds_the_entries_of_a_table():
+    """Whatever rounding makes of the wanted angle: beside an entry, the nearest time may lie on either side of a gap."""
+    table, bar = from_betas(DDPM), torch.cumprod(1 - DDPM, 0)
+    for k in range(9, 1000, 45):
+        ratio = math.sqrt((1 - float(bar[k])) / float(bar[k]))
+        for nudge in (1 - 1e-14, 1.0, 1 + 1e-14):
+            alpha, sigma = evaluate(table, time_at(table, angle(1.0, ratio * nudge)))
+            assert_close(sigma / alpha, ratio, rtol=1e-11, atol=0)
+    assert evaluate(table, time_at(table, angle(1.0, ratio * (1 + 1e-5)))) == evaluate(table, 1.0)  # of a float32 table
 
 
 def test_time_at_in_closed_form():
