@@ -79,13 +79,17 @@ def drift_and_diffusion(schedule: Schedule, t: float) -> tuple[float, float]:
 def from_diffusers(config: Mapping) -> tuple[Schedule, str]:
     """(schedule, target) of a diffusers scheduler's configuration, a dict. Raises ValueError for what we do not have.
 
-    Index k of theirs is our time (k + 1) / num_train_timesteps; flow matching's sigma is our time.
+    Index k of theirs is our time (k + 1) / num_train_timesteps; flow matching's sigma is our time. Flow is the path of
+    schedulers without betas, and of others with `use_flow_sigmas`.
     """
-    prediction = config.get("prediction_type", "epsilon")
-    if "num_train_timesteps" in config and "beta_schedule" not in config:  # a flow-matching scheduler has no betas
-        return flow, "velocity"
-    if prediction not in OUTPUTS:
-        raise ValueError(f"unknown prediction_type {prediction!r}; known: {', '.join(OUTPUTS)}")
+    on_flow = config.get("use_flow_sigmas") or ("num_train_timesteps" in config and "beta_schedule" not in config)
+    prediction = config.get("prediction_type", "flow_prediction" if on_flow else "epsilon")
+    if prediction not in OUTPUTS or (prediction == "flow_prediction" and not on_flow):
+        raise ValueError(f"unknown prediction_type {prediction!r} for this path; known: {', '.join(OUTPUTS)}")
+    if config.get("rescale_betas_zero_snr") or config.get("trained_betas") is not None:
+        raise ValueError("rescale_betas_zero_snr and trained_betas change the table: make it with from_betas(betas)")
+    if on_flow:
+        return flow, OUTPUTS[prediction][1]
     return from_betas(betas(**{key: config[key] for key in BETA_KEYS if key in config})), OUTPUTS[prediction][1]
 
 

@@ -114,5 +114,14 @@ def test_a_configuration_becomes_schedule_and_target():
     assert target == "v"
     assert evaluate(schedule, 0.3) == evaluate(want, 0.3)
     assert from_diffusers({"num_train_timesteps": 1000, "shift": 1.0}) == (flow, "velocity")
+    solver = {**config, "use_flow_sigmas": True}  # DPM-Solver and UniPC have betas even then
+    assert from_diffusers({**solver, "prediction_type": "flow_prediction"}) == (flow, "velocity")
+    assert from_diffusers({**solver, "prediction_type": "sample"}) == (flow, "x0")
+    with pytest.raises(ValueError, match="unknown prediction_type 'flow_prediction' for this path"):
+        from_diffusers({**config, "prediction_type": "flow_prediction"})
+    for changed in ({"rescale_betas_zero_snr": True}, {"trained_betas": torch.full((3,), 0.1)}):
+        with pytest.raises(ValueError, match="from_betas"):
+            from_diffusers({**config, **changed})
+    assert evaluate(from_diffusers({**config, "rescale_betas_zero_snr": False, "trained_betas": None})[0], 0.3) == evaluate(want, 0.3)
     with pytest.raises(ValueError, match="unknown prediction_type 'score'"):
         from_diffusers({"beta_schedule": "linear", "prediction_type": "score"})
