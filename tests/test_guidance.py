@@ -87,6 +87,12 @@ def test_steering_is_linear_in_its_scale_and_stays_on_x_t():
     assert_close(alpha * twice.x0 + sigma * twice.eps, X_T)
 
 
+def test_steering_leaves_the_sample_it_looks_at_alone():
+    x_t = X_T.clone()
+    guided = steer(PRIOR, evidence)(x_t, 0.4)
+    assert not x_t.requires_grad and not guided.x0.requires_grad
+
+
 def test_steering_through_the_guess_reaches_the_network():
     """Diffusion posterior sampling: the gradient must go through the denoiser, here E[x0 | x_t] = alpha x_t."""
     through = steer(PRIOR, lambda x, t: -0.5 * (1 - PRIOR(x, t).x0).square().sum(1))
