@@ -1,6 +1,6 @@
 """Planted bugs: change one symbol of the core, and see whether a test or a notebook goes red.
 
-    python tests/benchmarks/mutants.py [--seed 0] [--lines 120] [--module samplers] [--jobs 1] [--no-notebooks]
+    python tests/benchmarks/mutants.py [--seed 0] [--lines 180] [--module samplers] [--jobs 1] [--no-notebooks]
 
 `mutation_rules.py` makes the mutants, a seed chooses the lines, and every mutant of a chosen line is replayed in a copy
 of the repository: first the tests of its own module, then the others that reach it; what survives them meets the
@@ -43,7 +43,10 @@ TESTS = {  # which test files can tell, the quickest first
     "predictions": ("predictions", "exact", "guidance", "samplers", "checkpoints", "training"),
     "exact": ("exact", "predictions", "guidance", "samplers", "training"),
     "guidance": ("guidance",),
-    "samplers": ("samplers",),
+    "samplers": ("samplers", "solvers", "likelihood"),
+    "solvers": ("solvers",),
+    "likelihood": ("likelihood",),
+    "notation": ("notation",),
     "training": ("training", "checkpoints"),
 }
 COPIED = (".ci", "minidiff", "tests", "notebooks", "data", "pyproject.toml", "README.md")
@@ -277,7 +280,7 @@ def hunt(some: list[Mutant], known: dict, notebooks: bool, root: Path, copies: l
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--seed", type=int, default=0, help="which lines are drawn (default 0)")
-    parser.add_argument("--lines", type=int, default=120, help="how many lines are drawn; 0 means all (default 120)")
+    parser.add_argument("--lines", type=int, default=180, help="how many lines are drawn; 0 means all (default 180)")
     parser.add_argument("--module", choices=TESTS, help="mutate this module only")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time (default 1)")
     parser.add_argument("--no-notebooks", action="store_true", help="ask the tests only")
