@@ -82,6 +82,15 @@ def test_probes_come_from_the_generator():
             log_prob(mixture(cosine), x, uniform_times(5), probes=probes)
 
 
+def test_times_keep_their_digits():
+    x, times = points(3), [1.0, 0.7, 0.3, 0.0]  # a list of numbers would be float32 to torch
+    want = log_prob(mixture(cosine), x, torch.tensor(times, dtype=torch.float64))
+    assert torch.equal(log_prob(mixture(cosine), x, times).value, want.value)
+    chain = [0.95, 0.7, 0.3, 0.0]
+    want = elbo(mixture(cosine), x, torch.tensor(chain, dtype=torch.float64), generator=seed())
+    assert torch.equal(elbo(mixture(cosine), x, chain, generator=seed()).value, want.value)
+
+
 def test_no_graph_is_left_behind():
     with torch.no_grad():
         got = log_prob(mixture(cosine), points(3).requires_grad_(), uniform_times(4))

@@ -212,6 +212,8 @@ def test_corrections_follow_the_step_but_not_into_the_data():
         want = langevin(denoiser, want, 0.4, size=0.2, generator=generator)
     assert_close(twice(denoiser, X, 0.6, 0.4, generator=seed()), want)
     assert_close(twice(denoiser, X, 0.6, 0.0, generator=seed()), ddim_step(denoiser, X, 0.6, 0.0))
+    said = corrected(ddim_step, times=1, size=0.1)(denoiser, X, 0.6, 0.4, generator=seed())
+    assert torch.equal(corrected(ddim_step)(denoiser, X, 0.6, 0.4, generator=seed()), said)
 
 
 def test_churn_in_karras_notation():
@@ -238,10 +240,18 @@ def test_churn_climbs_the_forward_process_on_every_path(schedule):
 
 
 def test_churn_only_where_it_was_asked_for():
-    denoiser = of_gaussian(MEAN, STD, edm)
-    for low, high in ((3.0, 9.0), (0.1, 1.9)):
-        got = churned(ddim_step, 0.4, low=low, high=high)(denoiser, X, 2.0, 1.0, generator=seed())
-        assert_close(got, ddim_step(denoiser, X, 2.0, 1.0))
+    """The window is one of noise-to-signal ratios, both ends included, on every path."""
+    for schedule in (edm, cosine):
+        denoiser = of_gaussian(MEAN, STD, schedule)
+        alpha, sigma = evaluate(schedule, 0.6)
+        ratio = sigma / alpha
+        plain = ddim_step(denoiser, X, 0.6, 0.5)
+        for low, high, inside in ((1.01 * ratio, 9.0, False), (0.0, 0.99 * ratio, False), (0.99 * ratio, 1.01 * ratio, True)):
+            got = churned(ddim_step, 0.4, low=low, high=high)(denoiser, X, 0.6, 0.5, generator=seed())
+            assert torch.equal(got, plain) is not inside
+    for low, high in ((2.0, 9.0), (0.1, 2.0)):  # exactly at an end
+        got = churned(ddim_step, 0.4, low=low, high=high)(of_gaussian(MEAN, STD, edm), X, 2.0, 1.0, generator=seed())
+        assert not torch.equal(got, ddim_step(of_gaussian(MEAN, STD, edm), X, 2.0, 1.0))
 
 
 def test_no_solver_adds_noise_to_the_data():
