@@ -83,6 +83,13 @@ def coefficients(target: str, schedule: Schedule) -> Schedule:
     return partial(TARGETS[target], schedule)
 
 
+def combine(a: float, x: Tensor, b: float, y: Tensor) -> Tensor:
+    """a * x + b * y for numbers a and b, in as few passes as it takes: a walk costs little more than its network."""
+    if a == 0:
+        return y if b == 1 else b * y
+    return torch.add(x if a == 1 else a * x, y, alpha=b)
+
+
 def solve(x_t: Tensor, out: Tensor, target: str, schedule: Schedule, t: Time) -> Prediction:
     """Recover (x0, eps) from x_t and a network output, both (B, *): Cramer's rule for the 2x2 system above.
 
@@ -98,9 +105,9 @@ def solve(x_t: Tensor, out: Tensor, target: str, schedule: Schedule, t: Time) ->
         x0, eps = (b * x_t - sigma * out) / det, (alpha * out - a * x_t) / det
         return Prediction(torch.where(clean, x_t / alpha, x0), torch.where(clean, 0.0, eps))
     if sigma == 0:
-        return Prediction(x_t / alpha, torch.zeros_like(x_t))
+        return Prediction(x_t / alpha, 0 * x_t)
     _refuse(abs(det), target)
-    return Prediction((b * x_t - sigma * out) / det, (alpha * out - a * x_t) / det)
+    return Prediction(combine(b / det, x_t, -sigma / det, out), combine(-a / det, x_t, alpha / det, out))
 
 
 def _refuse(det: float | Tensor, target: str) -> None:
@@ -137,8 +144,11 @@ class LearnedDenoiser(nn.Module):
     def output(self, x_t: Tensor, t: Time, **cond) -> Tensor:
         """The raw output of the network, which sees an input of unit variance and the noise angle."""
         alpha, sigma = at(self.schedule, t, x_t)
-        level = torch.as_tensor(angle(alpha, sigma), dtype=x_t.dtype, device=x_t.device).reshape(-1)
-        return self.net(x_t / (alpha**2 + sigma**2) ** 0.5, level.expand(len(x_t)), **cond)
+        level, size = angle(alpha, sigma), (alpha**2 + sigma**2) ** 0.5
+        if isinstance(level, Tensor):
+            return self.net(x_t / size, level.to(x_t).reshape(-1).expand(len(x_t)), **cond)
+        seen = x_t if abs(size - 1) < 1e-12 else x_t / size
+        return self.net(seen, x_t.new_full((len(x_t),), level), **cond)
 
     def forward(self, x_t: Tensor, t: Time, **cond) -> Prediction:
         out, fraction = self.output(x_t, t, **cond), None

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .predictions import AnyDenoiser, Prediction, coefficients
+from .predictions import AnyDenoiser, Prediction, coefficients, combine
 from .schedules import Schedule, evaluate
 
 Step = Callable[..., Tensor]
@@ -50,7 +50,7 @@ def last(path: Iterable[Tensor]) -> Tensor:
 def remix(schedule: Schedule, prediction: Prediction, s: float) -> Tensor:
     """The same guess at another noise level: x_s = alpha_s * x0 + sigma_s * eps."""
     alpha_s, sigma_s = evaluate(schedule, s)
-    return alpha_s * prediction.x0 + sigma_s * prediction.eps
+    return combine(alpha_s, prediction.x0, sigma_s, prediction.eps)
 
 
 def forward_std(schedule: Schedule, t: float, s: float) -> float:
@@ -98,7 +98,7 @@ def renew(
         return remix(schedule, prediction, s)
     alpha_s, sigma_s = evaluate(schedule, s)
     fresh = eta * posterior_std(schedule, t, s)
-    x_s = alpha_s * prediction.x0 + math.sqrt(sigma_s**2 - fresh**2) * prediction.eps
+    x_s = combine(alpha_s, prediction.x0, math.sqrt(sigma_s**2 - fresh**2), prediction.eps)
     return x_s + temperature * fresh * noise_like(x_s, generator) if fresh else x_s
 
 
@@ -124,7 +124,7 @@ def ddpm_step(
     alpha_s, sigma_s = evaluate(denoiser.schedule, s)
     prediction = denoiser(x_t, t)
     small = posterior_std(denoiser.schedule, t, s)
-    mean = alpha_s * prediction.x0 + math.sqrt(sigma_s**2 - small**2) * prediction.eps
+    mean = combine(alpha_s, prediction.x0, math.sqrt(sigma_s**2 - small**2), prediction.eps)
     if sigma_s == 0:
         return mean
     large = forward_std(denoiser.schedule, t, s)
@@ -143,12 +143,12 @@ def velocity(denoiser: AnyDenoiser, x_t: Tensor, t: float) -> Tensor:
     """Where the probability-flow ODE goes (Song et al. 2021, Eq. 13): dx/dt = alpha' x0 + sigma' eps. (B, *) like x_t."""
     d_alpha, d_sigma = evaluate(coefficients("velocity", denoiser.schedule), t)
     x0, eps = denoiser(x_t, t)
-    return d_alpha * x0 + d_sigma * eps
+    return combine(d_alpha, x0, d_sigma, eps)
 
 
 def euler_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
     """Euler's method on the probability-flow ODE: follow the tangent. First order, and DDIM where the path is straight."""
-    return x_t + (s - t) * velocity(denoiser, x_t, t)
+    return combine(1.0, x_t, s - t, velocity(denoiser, x_t, t))
 
 
 def heun_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
@@ -157,10 +157,10 @@ def heun_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generat
     The step into sigma_s = 0 is Euler's, since there is no noise left to look at.
     """
     here = velocity(denoiser, x_t, t)
-    x_s = x_t + (s - t) * here
+    x_s = combine(1.0, x_t, s - t, here)
     if evaluate(denoiser.schedule, s)[1] == 0:
         return x_s
-    return x_t + (s - t) / 2 * (here + velocity(denoiser, x_s, s))
+    return combine(1.0, x_t, (s - t) / 2, here + velocity(denoiser, x_s, s))
 
 
 def sde_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian
-from minidiff.predictions import TARGETS, Denoiser, LearnedDenoiser, coefficients, on_path, solve
+from minidiff.predictions import TARGETS, Denoiser, LearnedDenoiser, coefficients, combine, on_path, solve
 from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, evaluate, flow, from_betas, linear_beta, time_at
 
 X0, EPS = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -199,3 +199,16 @@ def test_a_path_that_is_noisier_than_the_denoiser_knows_is_refused():
     with pytest.raises(ValueError, match="begin with less noise"):
         on_path(of_gaussian(0.0, 1.0, linear_beta), cosine)(X0, 1.0)
     assert time_at(linear_beta, angle(*evaluate(cosine, 0.99))) < 1
+
+
+@pytest.mark.parametrize("a", [0.0, -0.0, 1.0, -1.0, 0.3])
+@pytest.mark.parametrize("b", [0.0, 1.0, -1.0, 0.7])
+def test_combine_is_the_sum_it_says(a, b):
+    x, y, before = X0.clone(), X0.flip(0), X0.flip(0)
+    assert_close(combine(a, x, b, y), torch.stack([a * X0, b * before]).sum(0), rtol=1e-15, atol=1e-15)
+    assert torch.equal(x, X0) and torch.equal(y, before)  # nothing in place: y may be what a network keeps
+
+
+def test_what_a_network_says_itself_is_taken_as_it_is():
+    for target, part in (("x0", 0), ("eps", 1)):
+        assert tuple(solve(X0, out := X0.flip(0), target, cosine, 0.4))[part] is out
