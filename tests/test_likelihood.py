@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian, of_mixture
-from minidiff.likelihood import Estimate, bits_per_dim, elbo, log_prob
+from minidiff.likelihood import Estimate, _chain, _flow, bits_per_dim, elbo, log_prob
 from minidiff.predictions import Denoiser, Prediction
 from minidiff.schedules import cosine, edm, evaluate, flow, karras_times, linear_beta, log_snr_times, uniform_times
 
@@ -109,20 +109,33 @@ def test_the_elbo_of_the_exact_denoiser_lies_below_log_p_and_closes():
     assert gaps[1] < 0.08
 
 
-def test_the_elbo_on_one_gaussian_is_what_its_terms_say():
+@pytest.mark.parametrize("stops", [[0.9, 0.6, 0.4, 0.3], [0.5, 0.4, 0.3]], ids=["from noise", "from half way"])
+def test_the_elbo_on_one_gaussian_is_what_its_terms_say(stops):
     """Data N(0, 1) on the cosine path: the guess is alpha x_t, so every expectation over the noise is known."""
     x = torch.tensor([[-1.0], [0.5], [2.0]], dtype=torch.float64)
-    stops = [0.9, 0.6, 0.4, 0.3]
     levels = [evaluate(cosine, t) for t in stops]
     square = [s**4 * x[:, 0] ** 2 + (a * s) ** 2 for a, s in levels]  # E (x - a (a x + s eps))^2, as 1 - a^2 = s^2
     snr = [(a / s) ** 2 for a, s in levels]
     (a, s), last = levels[0], levels[-1][1] ** 2 / levels[-1][0] ** 2
     want = -0.5 * (a**2 * x[:, 0] ** 2 + s**2 - 1 - math.log(s**2))
-    want = want - sum(0.5 * (snr[i + 1] - snr[i]) * square[i] for i in range(3))
-    want = want - 0.5 * square[3] / last - 0.5 * math.log(2 * math.pi * last)
+    want = want - sum(0.5 * (snr[i + 1] - snr[i]) * square[i] for i in range(len(stops) - 1))
+    want = want - 0.5 * square[-1] / last - 0.5 * math.log(2 * math.pi * last)
     got = elbo(of_gaussian(0.0, 1.0, cosine), x, torch.tensor([*stops, 0.0]), draws=4000, generator=seed())
     assert ((got.value - want).abs() < 4 * got.error).all()
     assert float(got.error.max()) < 0.05
+
+
+def test_one_sample_is_a_batch_too():
+    x, times = points(3), uniform_times(6)
+    assert_close(log_prob(mixture(cosine), x[:1], times).value, log_prob(mixture(cosine), x, times).value[:1])
+    assert elbo(mixture(cosine), x[:1], log_snr_times(cosine, 6, 0.9, 0.1), generator=seed()).value.shape == (1,)
+
+
+def test_everything_is_computed_where_the_samples_are():
+    x, stops, denoiser = points(3), [0.9, 0.5, 0.1], mixture(cosine)
+    want = _flow(denoiser, [], x, 0.5)[1], _chain(denoiser, x, stops, seed())  # and the times are remembered from here on
+    with torch.device("meta"):  # another default device, whose tensors hold no numbers
+        assert_close((_flow(denoiser, [], x, 0.5)[1], _chain(denoiser, x, stops, seed())), want)
 
 
 def test_a_worse_denoiser_has_a_lower_elbo():

@@ -56,13 +56,13 @@ def test_unknown_clocks_are_refused():
         translate(1.0, "snr", "ratio")
 
 
-def test_a_sample_keeps_its_ingredients_on_another_path():
+@pytest.mark.parametrize("source, goal", [(cosine, flow), (flow, cosine), (flow, edm), (edm, flow)])
+def test_a_sample_keeps_its_ingredients_on_another_path(source, goal):
     x0, eps = X_T, X_T.flip(0)
-    (alpha, sigma), t = evaluate(cosine, 0.3), 0.3
-    s = time_of(sigma / alpha, "ratio", flow)
-    alpha_s, sigma_s = evaluate(flow, s)
-    want = (alpha_s * x0 + sigma_s * eps)
-    assert_close(rescale(alpha * x0 + sigma * eps, cosine, t, flow, s), want)
+    (alpha, sigma), t = evaluate(source, 0.3), 0.3
+    s = time_of(sigma / alpha, "ratio", goal)
+    alpha_s, sigma_s = evaluate(goal, s)
+    assert_close(rescale(alpha * x0 + sigma * eps, source, t, goal, s), alpha_s * x0 + sigma_s * eps)
 
 
 def test_every_output_reads_as_every_other():
