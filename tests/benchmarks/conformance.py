@@ -434,13 +434,14 @@ def flow_shifts_its_end_twice() -> tuple[float, float]:
 
 @known
 def solvers_never_start_from_pure_noise_on_flows() -> tuple[float, float]:
-    """On flows DPM-Solver starts at t = 1 - 1/T, UniPC at 1 - 1e-6; we start at 1, where the first step is DDIM's."""
-    cases = [Case("2m", 20, OWN_FLOW), Case("unipc", 20, OWN_FLOW)]
-    sigma = 1 - torch.linspace(1, 1 / T, 21, dtype=torch.float64).flip(0)[:-1]
+    """On flows DPM-Solver starts at t = 1 - 1/T, UniPC too or, in later versions, at 1 - 1e-6; we start at 1."""
+    multistep, both = Case("2m", 20, OWN_FLOW), Case("unipc", 20, OWN_FLOW)
+    below = data_at_the_end(1 - torch.linspace(1 / T, 1, 21, dtype=torch.float64)[:-1])
     almost = uniform_times(20, 1.0, 1 / T)[:-1]
     almost[0] -= 1e-6
-    plain = [case.changed(times=uniform_times(20)) for case in cases]
-    return min(plain), max(case.changed(times=data_at_the_end(times)) for case, times in zip(cases, (sigma, almost)))
+    later = both.changed(times=data_at_the_end(almost))
+    plain = [case.changed(times=uniform_times(20)) for case in (multistep, both)]
+    return min(plain), max(multistep.changed(times=below), min(later, both.changed(times=below)))
 
 
 def first_order_end(make: Callable[[], Step], end: float) -> Step:
