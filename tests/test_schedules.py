@@ -231,13 +231,14 @@ def test_log_snr_times_need_signal_and_noise_at_both_ends(first, final):
 
 def test_index_times_are_those_that_lin_et_al_list():
     """Lin et al. 2024, Table 2: ten of a thousand indices (counted from 0 here)."""
-    index = lambda *args, **kw: (index_times(*args, **kw) * 1000 - 1).round().int().tolist()  # noqa: E731
+    index = lambda *args, **kw: [round(k, 6) for k in (index_times(*args, **kw) * 1000 - 1).tolist()]  # noqa: E731
     assert index(10, "leading") == [900, 800, 700, 600, 500, 400, 300, 200, 100, 0, -1]
     assert index(10, "leading", offset=1) == [901, 801, 701, 601, 501, 401, 301, 201, 101, 1, -1]
     assert index(10, "trailing") == [999, 899, 799, 699, 599, 499, 399, 299, 199, 99, -1]
     assert index(10, "linspace") == [999, 888, 777, 666, 555, 444, 333, 222, 111, 0, -1]
     assert index(3, "trailing") == [999, 666, 332, -1]
     assert index(12, "linspace") == [999, 908, 817, 727, 636, 545, 454, 363, 272, 182, 91, 0, -1]  # 999 / 11 = 90.818...
+    assert index(7, "linspace") == [999, 832, 666, 500, 333, 166, 0, -1]  # a half goes to the even one, as in NumPy
     assert index(1, "linspace") == [999, -1]
     for spacing in ("leading", "trailing", "linspace"):
         assert index(1000, spacing) == list(range(999, -2, -1))
