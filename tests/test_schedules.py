@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -238,7 +239,8 @@ def test_index_times_are_those_that_lin_et_al_list():
     assert index(10, "linspace") == [999, 888, 777, 666, 555, 444, 333, 222, 111, 0, -1]
     assert index(3, "trailing") == [999, 666, 332, -1]
     assert index(12, "linspace") == [999, 908, 817, 727, 636, 545, 454, 363, 272, 182, 91, 0, -1]  # 999 / 11 = 90.818...
-    assert index(7, "linspace") == [999, 832, 666, 500, 333, 166, 0, -1]  # a half goes to the even one, as in NumPy
+    for steps in (7, 15, 47):  # where a half goes to the even one, as in diffusers
+        assert index(steps, "linspace") == [*np.linspace(0, 999, steps).round()[::-1], -1]
     assert index(1, "linspace") == [999, -1]
     for spacing in ("leading", "trailing", "linspace"):
         assert index(1000, spacing) == list(range(999, -2, -1))
