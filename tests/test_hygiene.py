@@ -166,3 +166,12 @@ def test_running_twice_gives_the_same_bytes_and_a_failure_changes_nothing(tmp_pa
         assert notebooks.main_run([path]) == 1 and path.read_bytes() == broken
         err = capsys.readouterr().err
         assert f"n.ipynb: cell 2 failed ({named})" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", notebooks.every(), ids=lambda path: path.name)
+def test_solutions_are_folded_with_what_they_print(path):
+    """An answer below a folded solution would give the exercise away."""
+    cells = [cell for cell in nbformat.read(path, 4).cells if "solution" in cell.metadata.get("tags", [])]
+    assert cells
+    for cell in cells:
+        assert cell.metadata.get("jupyter") == {"outputs_hidden": True, "source_hidden": True}, cell.source[:60]
