@@ -12,8 +12,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .predictions import coefficients, solve
-from .schedules import Schedule, Time, angle, at, evaluate, flow, from_betas, time_at
+from .predictions import coefficients, rescale, solve  # noqa: F401 - part of the dictionary
+from .samplers import drift_and_diffusion  # noqa: F401 - part of the dictionary
+from .schedules import Schedule, Time, angle, at, flow, from_betas, time_at
 
 # clock: (value -> r, r -> value)
 CLOCKS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
@@ -53,11 +54,6 @@ def time_of(value: float, clock: str, schedule: Schedule) -> float:
     return time_at(schedule, translate(value, clock, "angle"))
 
 
-def rescale(x_t: Tensor, source: Schedule, t: float, goal: Schedule, s: float) -> Tensor:
-    """The same noisy sample on another path, where s is as noisy as t is on the first."""
-    return x_t * (math.hypot(*evaluate(goal, s)) / math.hypot(*evaluate(source, t)))
-
-
 def reread(out: Tensor, x_t: Tensor, source: str, goal: str, schedule: Schedule, t: Time) -> Tensor:
     """A network's output as if it had been trained to predict something else, by name in OUTPUTS; "score" is a goal too."""
     sign, target = OUTPUTS[source]
@@ -67,13 +63,6 @@ def reread(out: Tensor, x_t: Tensor, source: str, goal: str, schedule: Schedule,
     sign, target = OUTPUTS[goal]
     a, b = at(coefficients(target, schedule), t, x_t)
     return sign * (a * x0 + b * eps)
-
-
-def drift_and_diffusion(schedule: Schedule, t: float) -> tuple[float, float]:
-    """(f, g) of the score SDE  dx = f x dt + g dw  whose marginals are the schedule's (Song et al. 2021, Eq. 5)."""
-    (alpha, sigma), (d_alpha, d_sigma) = (evaluate(c, t) for c in (schedule, coefficients("velocity", schedule)))
-    f = d_alpha / alpha
-    return f, math.sqrt(2 * sigma * (d_sigma - f * sigma))
 
 
 def from_diffusers(config: Mapping) -> tuple[Schedule, str]:

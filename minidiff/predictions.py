@@ -162,6 +162,11 @@ class LearnedDenoiser(nn.Module):
 AnyDenoiser = Denoiser | LearnedDenoiser
 
 
+def rescale(x_t: Tensor, source: Schedule, t: float, goal: Schedule, s: float) -> Tensor:
+    """The same noisy sample on another path, where s is as noisy as t is on the first."""
+    return x_t * (math.hypot(*evaluate(goal, s)) / math.hypot(*evaluate(source, t)))
+
+
 def on_path(denoiser: AnyDenoiser, schedule: Schedule) -> Denoiser:
     """The same denoiser on another path: find where its own is as noisy, rescale x_t, ask there. Sampling times only.
 
@@ -170,8 +175,7 @@ def on_path(denoiser: AnyDenoiser, schedule: Schedule) -> Denoiser:
     own = denoiser.schedule
 
     def predict(x_t: Tensor, t: Time, **cond) -> Prediction:
-        alpha, sigma = evaluate(schedule, float(t))
-        u = time_at(own, angle(alpha, sigma))
-        return denoiser(x_t * (math.hypot(*evaluate(own, u)) / math.hypot(alpha, sigma)), u, **cond)
+        u = time_at(own, angle(*evaluate(schedule, float(t))))
+        return denoiser(rescale(x_t, schedule, float(t), own, u), u, **cond)
 
     return Denoiser(schedule, predict)

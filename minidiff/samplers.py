@@ -163,24 +163,30 @@ def heun_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generat
     return combine(1.0, x_t, (s - t) / 2, here + velocity(denoiser, x_s, s))
 
 
+def drift_and_diffusion(schedule: Schedule, t: float) -> tuple[float, float]:
+    """(f, g) of the SDE  dx = f x dt + g dw  whose marginals are the schedule's (Song et al. 2021, Eq. 5).
+
+    f = alpha' / alpha and g^2 = 2 sigma (sigma' - f sigma). Raises ValueError where no signal is left (alpha = 0).
+    """
+    (alpha, sigma), (d_alpha, d_sigma) = (evaluate(c, t) for c in (schedule, coefficients("velocity", schedule)))
+    if alpha < 1e-7:
+        raise ValueError(f"the SDE has no finite drift where no signal is left (t = {t:g}): start a little below")
+    f = d_alpha / alpha
+    return f, math.sqrt(2 * sigma * (d_sigma - f * sigma))
+
+
 def sde_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
     """Euler-Maruyama on the reverse SDE (Song et al. 2021, Eq. 6):  dx = (f x - g^2 score) dt + g dw.
 
-    Here f = alpha' / alpha, g^2 = 2 sigma (sigma' - f sigma) and score = -eps / sigma, so the drift is the ODE's
-    velocity and g^2 / (2 sigma) eps more. The step into sigma_s = 0 adds no noise. Raises ValueError where no signal
-    is left (alpha = 0), since f is not finite there.
+    The score is -eps / sigma. The step into sigma_s = 0 adds no noise. Raises ValueError where no signal is left.
     """
     _refuse(1.0, 1.0, t, s)
-    alpha, sigma = evaluate(denoiser.schedule, t)
-    d_alpha, d_sigma = evaluate(coefficients("velocity", denoiser.schedule), t)
-    if alpha < 1e-7:
-        raise ValueError(f"the reverse SDE has no finite drift where no signal is left (t = {t:g}): start a little below")
-    widening = d_sigma - d_alpha / alpha * sigma  # g^2 / (2 sigma)
-    x0, eps = denoiser(x_t, t)
-    x_s = x_t + (s - t) * (d_alpha * x0 + (d_sigma + widening) * eps)
+    f, g = drift_and_diffusion(denoiser.schedule, t)
+    sigma = evaluate(denoiser.schedule, t)[1]
+    x_s = x_t + (s - t) * (f * x_t + g**2 / sigma * denoiser(x_t, t).eps)
     if evaluate(denoiser.schedule, s)[1] == 0:
         return x_s
-    return x_s + math.sqrt(2 * sigma * widening * (t - s)) * noise_like(x_t, generator)
+    return x_s + g * math.sqrt(t - s) * noise_like(x_t, generator)
 
 
 def noise_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
