@@ -1,10 +1,10 @@
 """Networks that turn a noisy input into an output of the same shape. They know nothing of diffusion.
 
-    forward(x, level, y=None)      x: (B, *), level: (B,) in [0, 1], y: (B,) class labels, one int for all, or None
+    forward(x, level, y=None, change=None)     x: (B, *), level: (B,) in [0, 1], y: (B,) labels, one int for all, or None
 
-The level says how noisy x is: 0 is clean, 1 is noise only. `MLP` is for points, `UNet` for images. Every network keeps
-the arguments it was built with in `config`, so that a checkpoint can build it again:
-`NETWORKS[type(net).__name__](**net.config)`.
+The level says how noisy x is: 0 is clean, 1 is noise only. The change, (B, changes), says what an augmentation did to x
+in training; None is all zeros, nothing. `MLP` is for points, `UNet` for images. Every network keeps the arguments it was
+built with in `config`, so that a checkpoint can build it again: `NETWORKS[type(net).__name__](**net.config)`.
 """
 
 import math
@@ -18,25 +18,34 @@ class MLP(nn.Module):
     """A residual network of `depth` hidden layers for points. x: (B, dim) -> (B, dim).
 
     dim: coordinates of a point; width: hidden units; classes: number of labels, None for no labels; variance: twice as
-    many outputs, (B, 2 dim), the second half for a learned variance.
+    many outputs, (B, 2 dim), the second half for a learned variance; changes: numbers that say how x was augmented.
     """
 
     def __init__(
-        self, dim: int = 2, width: int = 128, depth: int = 3, classes: int | None = None, variance: bool = False
+        self,
+        dim: int = 2,
+        width: int = 128,
+        depth: int = 3,
+        classes: int | None = None,
+        variance: bool = False,
+        changes: int = 0,
     ) -> None:
         super().__init__()
         self.config = {"dim": dim, "width": width, "depth": depth, "classes": classes, "variance": variance}
+        self.config["changes"] = changes
         self.classes = classes
-        self.condition = Condition(width, classes)
+        self.condition = Condition(width, classes, changes)
         self.first = nn.Linear(dim, width)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
         self.last = zero(nn.Linear(width, dim * (1 + variance)))
 
-    def forward(self, x: Tensor, level: Tensor, y: Tensor | int | None = None) -> Tensor:
-        """x: (B, dim), level: (B,), y: labels -> (B, dim)."""
+    def forward(
+        self, x: Tensor, level: Tensor, y: Tensor | int | None = None, change: Tensor | None = None
+    ) -> Tensor:
+        """x: (B, dim), level: (B,), y: labels, change: (B, changes) -> (B, dim)."""
         if x.dim() != 2 or x.shape[1] != self.config["dim"]:
             raise ValueError(f"this MLP takes points (B, {self.config['dim']}), not {tuple(x.shape)}")
-        emb = self.condition(level, y, len(x))
+        emb = self.condition(level, y, len(x), change)
         h = self.first(x)
         for layer in self.hidden:
             h = h + F.silu(layer(h + emb))  # the level is added at every layer, so that none can forget it
@@ -54,7 +63,8 @@ class UNet(nn.Module):
     width, deep_width: channels at half and at quarter resolution, multiples of groups; blocks: residual blocks at half
     resolution, on the way down and again on the way up; deep_blocks: residual blocks at quarter resolution; groups: of
     channels that GroupNorm normalises together (in bfloat16 on a CPU, groups of 16 or more are several times faster);
-    variance: twice as many channels out, the second half for a learned variance.
+    variance: twice as many channels out, the second half for a learned variance; changes: numbers that say how x was
+    augmented.
     """
 
     def __init__(
@@ -68,15 +78,16 @@ class UNet(nn.Module):
         deep_blocks: int = 4,
         groups: int = 8,
         variance: bool = False,
+        changes: int = 0,
     ) -> None:
         super().__init__()
         self.config = {"channels": channels, "size": size, "classes": classes, "width": width}
         self.config |= {"deep_width": deep_width, "blocks": blocks, "deep_blocks": deep_blocks, "groups": groups}
-        self.config["variance"] = variance
+        self.config |= {"variance": variance, "changes": changes}
         _check_sizes(channels, size, groups, width, deep_width)
         self.classes = classes
         emb = 2 * width
-        self.condition = Condition(emb, classes)
+        self.condition = Condition(emb, classes, changes)
         self.stem = nn.Conv2d(4 * channels, width, 3, padding=1)
         self.down = nn.ModuleList(Block(width, width, emb, groups) for _ in range(blocks))
         self.shrink = nn.Conv2d(width, deep_width, 3, stride=2, padding=1)
@@ -87,12 +98,14 @@ class UNet(nn.Module):
         self.last = zero(nn.Conv2d(width, 4 * channels * (1 + variance), 3, padding=1))
         self.to(memory_format=torch.channels_last)  # the layout in which a CPU's and a GPU's convolutions are fastest
 
-    def forward(self, x: Tensor, level: Tensor, y: Tensor | int | None = None) -> Tensor:
-        """x: (B, channels, size, size), level: (B,), y: labels -> like x."""
+    def forward(
+        self, x: Tensor, level: Tensor, y: Tensor | int | None = None, change: Tensor | None = None
+    ) -> Tensor:
+        """x: (B, channels, size, size), level: (B,), y: labels, change: (B, changes) -> like x."""
         channels, size = self.config["channels"], self.config["size"]
         if x.dim() != 4 or x.shape[1:] != (channels, size, size):
             raise ValueError(f"this UNet takes images (B, {channels}, {size}, {size}), not {tuple(x.shape)}")
-        emb = F.silu(self.condition(level, y, len(x)))
+        emb = F.silu(self.condition(level, y, len(x), change))
         h = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)  # (B, 4 channels, size/2, size/2)
         h = self.stem(h)
         for block in self.down:
@@ -130,30 +143,41 @@ class Block(nn.Module):
 
 
 class Condition(nn.Module):
-    """Level and label as one vector. level: (B,), y: labels -> (B, width).
+    """Level, label and change as one vector. level: (B,), y: labels, change: (B, changes) -> (B, width).
 
     A smooth function of one number is easy to build from its sines and cosines (Fourier features; Tancik et al. 2020).
-    Labels are looked up in a table whose last row, number `classes`, is the null label: "could be any".
+    Labels are looked up in a table whose last row, number `classes`, is the null label: "could be any". A change is told
+    without a bias, so that none adds nothing (Karras et al. 2022, Appendix F.2).
     """
 
-    def __init__(self, width: int, classes: int | None, frequencies: int = 32) -> None:
+    def __init__(self, width: int, classes: int | None, changes: int = 0, frequencies: int = 32) -> None:
         super().__init__()
         self.classes = classes
         spread = torch.logspace(math.log10(0.5), math.log10(50), frequencies)
         self.register_buffer("frequencies", spread, persistent=False)  # a constant: not in checkpoints, never rounded
         self.net = nn.Sequential(nn.Linear(2 * frequencies, width), nn.SiLU(), nn.Linear(width, width))
         self.table = None if classes is None else nn.Embedding(classes + 1, width)
+        self.changes = nn.Linear(changes, width, bias=False) if changes else None
 
-    def forward(self, level: Tensor, y: Tensor | int | None, batch: int) -> Tensor:
+    def forward(self, level: Tensor, y: Tensor | int | None, batch: int, change: Tensor | None = None) -> Tensor:
         if level.shape != (batch,):
             raise ValueError(f"level has shape {tuple(level.shape)}: give one number a sample, ({batch},)")
         angles = level[:, None] * self.frequencies
         emb = self.net(torch.cat([angles.sin(), angles.cos()], 1))
+        if change is not None:
+            emb = emb + self.changes(self._whole(change, batch))
         if self.table is None:
             if y is not None:
                 raise ValueError("this network knows no classes: build it with classes=..., or leave y out")
             return emb
         return emb + self.table(labels(y, self.classes, batch, level.device))
+
+    def _whole(self, change: Tensor, batch: int) -> Tensor:
+        if self.changes is None:
+            raise ValueError("this network is told of no changes: build it with changes=..., or leave change out")
+        if change.shape != (batch, self.changes.in_features):
+            raise ValueError(f"change has shape {tuple(change.shape)}: give ({batch}, {self.changes.in_features}), or None")
+        return change
 
 
 def labels(y: Tensor | int | None, classes: int, batch: int, device: torch.device | str = "cpu") -> Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from . import checkpoints
+from .augmentations import Augmentation
 from .predictions import LearnedDenoiser, coefficients
 from .schedules import Schedule, angle, at, evaluate, last_time, log_snr, rates
 
@@ -148,6 +149,7 @@ def train(
     drop: float = 0.1,
     levels: Levels | None = None,
     weight: Weight | None = None,
+    augment: Augmentation | None = None,
     bf16: bool = False,
     run: Run | None = None,
 ) -> Iterator[Tensor]:
@@ -155,10 +157,11 @@ def train(
 
     data: (N, *) standardised, or a data.Data, which brings its labels. labels: (N,) int64, replaced by the null label
     with probability `drop`, which is what guidance needs. levels: where the training times come from
-    (default: uniform_angle). weight: a factor on each sample's loss, as from `weighting` (default: 1). bf16: run the
-    network in bfloat16. run: a Run of this denoiser, to keep its average or to resume; it goes on from run.step to
-    `steps`, which must stay what it was, since the learning rate depends on it. Raises ValueError for unusable arguments
-    and TrainingError for a loss that is not finite, before it is learned from.
+    (default: uniform_angle). weight: a factor on each sample's loss, as from `weighting` (default: 1). augment: changes
+    samples and says how, as in `augmentations`; the network must be built with as many `changes` (Karras et al. 2022,
+    Appendix F.2). bf16: run the network in bfloat16. run: a Run of this denoiser, to keep its average or to resume; it
+    goes on from run.step to `steps`, which must stay what it was, since the learning rate depends on it. Raises
+    ValueError for unusable arguments and TrainingError for a loss that is not finite, before it is learned from.
     """
     classes = getattr(denoiser.net, "classes", None)
     if not isinstance(data, Tensor):
@@ -168,7 +171,7 @@ def train(
     if run.denoiser is not denoiser:
         raise ValueError("run belongs to another denoiser: pass run.denoiser")
     levels = levels or uniform_angle(denoiser.schedule)
-    return _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, bf16)
+    return _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, augment, bf16)
 
 
 def _refuse(data: Tensor, labels: Tensor | None, classes: int | None, steps: int, batch: int, drop: float) -> None:
@@ -186,7 +189,7 @@ def _refuse(data: Tensor, labels: Tensor | None, classes: int | None, steps: int
         raise ValueError(f"labels must be {len(data)} numbers from 0 to {classes - 1}, one a sample")
 
 
-def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, bf16) -> Iterator[Tensor]:
+def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, augment, bf16) -> Iterator[Tensor]:
     device = next(run.denoiser.parameters()).device
     look = 1 if device.type == "cpu" else 50  # reading a loss makes a GPU wait
     run.denoiser.train()
@@ -198,6 +201,9 @@ def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, bf1
         if labels is not None:
             dropped = torch.rand(batch, generator=generator) < drop
             cond["y"] = labels[chosen].masked_fill(dropped, run.denoiser.net.classes).to(device)
+        if augment is not None:
+            x0, change = augment(x0, generator_for(seed, 2, run.step))
+            cond["change"] = change.to(device)
         with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
             loss = denoising_loss(run.denoiser, x0.to(device), t.to(device), eps.to(device), **cond)
         loss = (loss if weight is None else weight(t).to(device) * loss).mean()

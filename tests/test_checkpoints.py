@@ -10,6 +10,7 @@ import torch
 
 from minidiff import files
 from minidiff.checkpoints import CheckpointError, build, fill, load, read, write
+from minidiff.data import find
 from minidiff.networks import MLP
 
 TENSORS = {"b": torch.arange(3.0), "a": torch.ones(2, 2).half(), "k": torch.tensor(7)}
@@ -200,3 +201,12 @@ def test_a_checkpoint_without_a_denoiser_is_refused(small):
     with pytest.raises(CheckpointError, match="no denoiser"):
         load(small)
     json.dumps(read(small)[1])
+
+
+def test_a_card_written_before_a_setting_existed_takes_its_default():
+    """The shipped model's card knows neither of a learned variance nor of changes."""
+    path = find("fashion-small.safetensors")
+    denoiser, card = load(path)
+    assert not {"variance", "changes"} & set(card["network"])
+    assert denoiser.net.config["variance"] is False and denoiser.net.config["changes"] == 0
+    assert set(denoiser.net.state_dict()) == set(read(path)[0])

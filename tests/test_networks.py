@@ -15,6 +15,8 @@ CASES = {
     "unet": (UNet, {"classes": 10, **SMALL}, (1, 28, 28)),
     "unet 32 colour": (UNet, {"channels": 3, "size": 32, "classes": 4, "blocks": 2, **SMALL}, (3, 32, 32)),
     "unet without classes": (UNet, {"size": 32, **SMALL}, (1, 32, 32)),
+    "unet told of changes": (UNet, {"classes": 10, "changes": 4, **SMALL}, (1, 28, 28)),
+    "mlp told of changes": (MLP, {"width": 32, "changes": 2}, (2,)),
 }
 
 
@@ -106,10 +108,11 @@ def test_gradients_soon_reach_every_parameter(name):
     torch.manual_seed(0)
     net, x, level = kind(**config), randn(12, *shape), torch.rand(12)
     y = None if net.classes is None else torch.arange(12) % (net.classes + 1)
+    change = randn(12, config["changes"], seed=5) if "changes" in config else None
     optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
     for _ in range(3):  # layers that begin at 0 hide those before them for a step each: last, then conv2, then the rest
         optimiser.zero_grad()
-        (net(x, level, y) - x).square().mean().backward()
+        (net(x, level, y, change) - x).square().mean().backward()
         optimiser.step()
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
@@ -123,6 +126,27 @@ def test_no_label_is_the_null_label_and_an_int_is_for_all(name):
     torch.testing.assert_close(net(x, level, 1), net(x, level, torch.ones(4, dtype=torch.int64)), atol=0, rtol=0)
     answers = torch.stack([net(x, level, label).flatten() for label in range(null + 1)])
     assert torch.pdist(answers).min() > 1e-3
+
+
+TOLD = [name for name in CASES if "told" in name]
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_no_change_is_all_zeros_and_every_other_matters(name):
+    kind, config, shape = CASES[name]
+    net, x, level, k = perturbed(kind, config), randn(1, *shape), torch.tensor([0.5]), config["changes"]
+    torch.testing.assert_close(net(x, level), net(x, level, change=torch.zeros(1, k)), atol=0, rtol=0)
+    answers = torch.stack([net(x, level, change=change[None]).flatten() for change in torch.cat([torch.zeros(1, k), torch.eye(k)])])
+    assert torch.pdist(answers).min() > 1e-3
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_each_sample_is_told_its_own_change(name):
+    kind, config, shape = CASES[name]
+    net, x, level, change = perturbed(kind, config), randn(3, *shape), torch.rand(3), randn(3, config["changes"], seed=5)
+    together = net(x, level, change=change)
+    for i in range(3):
+        close(together[i : i + 1], net(x[i : i + 1], level[i : i + 1], change=change[i : i + 1]))
 
 
 def test_labels_in_full():
@@ -184,10 +208,13 @@ def test_the_default_unet_fits_a_small_file():
         ({"y": torch.tensor([0, 11])}, "null label"),
         ({"y": torch.tensor([0, 1, 2])}, "y is"),
         ({"y": torch.tensor([0.0, 1.0])}, "y is"),
+        ({"change": torch.zeros(2, 3)}, r"change has shape \(2, 3\): give \(2, 4\)"),
+        ({"change": torch.zeros(4)}, "change has shape"),
+        ({"change": torch.zeros(1, 4)}, "change has shape"),
     ],
 )
 def test_wrong_inputs_are_named(change, word):
-    net = UNet(classes=10, **SMALL)
+    net = UNet(classes=10, changes=4, **SMALL)
     with pytest.raises(ValueError, match=word):
         net(**{"x": torch.zeros(2, 1, 28, 28), "level": torch.zeros(2), "y": None, **change})
 
@@ -202,6 +229,13 @@ def test_a_label_for_a_network_without_classes_is_refused(kind):
     shape = (2, 2) if kind is MLP else (2, 1, 28, 28)
     with pytest.raises(ValueError, match="no classes"):
         kind()(torch.zeros(shape), torch.zeros(2), 0)
+
+
+@pytest.mark.parametrize("kind", [MLP, UNet])
+def test_a_change_for_a_network_that_is_told_of_none_is_refused(kind):
+    shape = (2, 2) if kind is MLP else (2, 1, 28, 28)
+    with pytest.raises(ValueError, match="told of no changes"):
+        kind()(torch.zeros(shape), torch.zeros(2), change=torch.zeros(2, 1))
 
 
 @pytest.mark.parametrize("config", [{"size": 30}, {"size": 0}, {"channels": 0}, {"width": 20}, {"deep_width": 4}])

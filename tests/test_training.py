@@ -270,10 +270,56 @@ def test_it_learns_a_gaussian():
         assert float(error) < 0.1  # a fifth of the data's spread; an untrained network is off by about 0.7
 
 
+class Told(MLP):
+    """An MLP that remembers what it was shown and told."""
+
+    def __init__(self, **size):
+        super().__init__(**size)
+        self.seen = []
+
+    def forward(self, x, level, y=None, change=None):
+        self.seen.append((x, y, change))
+        return super().forward(x, level, y, change)
+
+
+def negate(x0, generator):
+    """A third of the samples change their sign."""
+    chosen = torch.rand(len(x0), 1, generator=generator) < 1 / 3
+    return torch.where(chosen, -x0, x0), chosen.to(x0)
+
+
+def shown(augment, **changes):
+    torch.manual_seed(0)
+    net = Told(dim=1, width=8, classes=2, changes=1)
+    near = lambda n, generator: torch.full((n,), 1e-4)  # noqa: E731  hardly any noise
+    losses = train(LearnedDenoiser(net, cosine), torch.arange(1.0, 41)[:, None], labels=torch.arange(40) % 2,
+                   **dict(steps=6, batch=40, drop=0.1, levels=near, augment=augment) | changes)  # fmt: skip
+    return [float(loss) for loss in losses], [torch.cat(part) if None not in part else part for part in zip(*net.seen)]
+
+
+def test_the_network_sees_the_changed_sample_and_is_told_which():
+    _, (x, y, change) = shown(negate)
+    assert torch.equal(x < 0, change == 1) and 240 / 6 < change.sum() < 240 / 2
+    assert len({tuple(step) for step in change.reshape(6, 40).tolist()}) == 6  # drawn anew in every step
+    _, (plain, same, told) = shown(None)
+    assert torch.equal(y, same) and set(told) == {None}  # augmentation moves no other die
+    assert_close(x.abs(), plain.abs(), rtol=0, atol=2e-3)
+
+
+def test_the_seed_decides_the_changes():
+    assert shown(negate, seed=1)[0] == shown(negate, seed=1)[0]
+    assert not torch.equal(shown(negate, seed=1)[1][2], shown(negate, seed=2)[1][2])
+
+
+def test_an_augmentation_for_a_network_that_is_told_of_none_is_refused():
+    with pytest.raises(ValueError, match="build it with changes="):
+        list(train(LearnedDenoiser(MLP(dim=1, width=8), cosine), torch.randn(9, 1), steps=1, augment=negate))
+
+
 def denoisers():
     torch.manual_seed(1)
     tiny = dict(channels=1, size=28, classes=3, **TINY)
-    return {"mlp": (LearnedDenoiser(MLP(dim=2, width=16, classes=3), cosine), (40, 2)),
+    return {"mlp": (LearnedDenoiser(MLP(dim=2, width=16, classes=3, changes=1), cosine), (40, 2)),
             "unet": (LearnedDenoiser(UNet(**tiny), cosine), (12, 1, 28, 28))}  # fmt: skip
 
 
@@ -287,7 +333,7 @@ def settings(shape, **changes):
 @pytest.mark.parametrize("name, stops", [("mlp", range(31)), ("unet", (1, 17))])
 def test_resume_from_every_step_equals_the_uninterrupted_run(name, stops, tmp_path):
     run = Run((pair := denoisers()[name])[0])
-    arguments, path, losses = settings(pair[1]), tmp_path / "run.safetensors", []
+    arguments, path, losses = settings(pair[1], augment=negate if name == "mlp" else None), tmp_path / "run.safetensors", []
     save_run(tmp_path / "0", run)
     for loss in train(run.denoiser, **arguments, run=run):
         losses.append(float(loss))
