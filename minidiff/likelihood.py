@@ -7,21 +7,14 @@ path ends, corrected by how much the flow spreads out on the way (the instantane
 import math
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .metrics import Estimate
 from .predictions import AnyDenoiser
 from .samplers import noise_like, velocity
 from .schedules import evaluate
-
-
-class Estimate(NamedTuple):
-    """A value and its standard error, each (B,); the error is 0 where nothing was drawn at random."""
-
-    value: Tensor
-    error: Tensor
 
 
 def log_prob(

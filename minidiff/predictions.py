@@ -20,19 +20,46 @@ from torch import Tensor, nn
 from .schedules import Schedule, Time, angle, at, evaluate, rates, time_at
 
 
-@dataclass(slots=True)
 class Prediction:
     """A guess at both ingredients of x_t = alpha * x0 + sigma * eps, each (B, *):  x0, eps = prediction.
 
-    fraction, (B, *) or None: a learned variance, as far as the large one in log variance (Nichol & Dhariwal 2021, Eq. 15).
+    Two known mixtures of x0 and eps fix every other one. What a network said is kept as the two that are at hand, x_t
+    and its output, with the inverse of the system above: `mix` then makes any mixture of (x0, eps) in one pass over
+    them, and x0 and eps are mixtures like the rest. They are computed when asked for, so do not change x_t in place
+    before. fraction, (B, *) or None: a learned variance, as far as the large one in log variance (Nichol & Dhariwal
+    2021, Eq. 15).
     """
 
-    x0: Tensor
-    eps: Tensor
-    fraction: Tensor | None = None
+    __slots__ = ("known", "inverse", "fraction")
+
+    def __init__(self, x0: Tensor, eps: Tensor, fraction: Tensor | None = None):
+        self.known, self.inverse, self.fraction = (x0, eps), ((1.0, 0.0), (0.0, 1.0)), fraction
+
+    @classmethod
+    def from_mixtures(cls, first: Tensor, second: Tensor, inverse: tuple[tuple[float, float], ...]) -> "Prediction":
+        """The guess with x0 = p * first + q * second, eps = r * first + s * second; inverse: ((p, q), (r, s))."""
+        guess = cls(first, second)
+        guess.inverse = inverse
+        return guess
+
+    def mix(self, a: float, b: float) -> Tensor:
+        """a * x0 + b * eps, (B, *): a noisy sample, a velocity or a target, as the numbers a and b say."""
+        (p, q), (r, s) = self.inverse
+        return combine(a * p + b * r, self.known[0], a * q + b * s, self.known[1])
+
+    @property
+    def x0(self) -> Tensor:
+        return self.mix(1.0, 0.0)
+
+    @property
+    def eps(self) -> Tensor:
+        return self.mix(0.0, 1.0)
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter((self.x0, self.eps))
+
+    def __repr__(self) -> str:
+        return f"Prediction(x0={self.x0}, eps={self.eps}, fraction={self.fraction})"
 
 
 Target = Callable[[Schedule, Tensor], tuple[Tensor, Tensor]]
@@ -87,7 +114,8 @@ def combine(a: float, x: Tensor, b: float, y: Tensor) -> Tensor:
     """a * x + b * y for numbers a and b, in as few passes as it takes: a walk costs little more than its network."""
     if a == 0:
         return y if b == 1 else b * y
-    return torch.add(x if a == 1 else a * x, y, alpha=b)
+    x = x if a == 1 else a * x
+    return x if b == 0 else torch.add(x, y, alpha=b)
 
 
 def solve(x_t: Tensor, out: Tensor, target: str, schedule: Schedule, t: Time) -> Prediction:
@@ -107,7 +135,7 @@ def solve(x_t: Tensor, out: Tensor, target: str, schedule: Schedule, t: Time) ->
     if sigma == 0:
         return Prediction(x_t / alpha, 0 * x_t)
     _refuse(abs(det), target)
-    return Prediction(combine(b / det, x_t, -sigma / det, out), combine(-a / det, x_t, alpha / det, out))
+    return Prediction.from_mixtures(x_t, out, ((b / det, -sigma / det), (-a / det, alpha / det)))
 
 
 def _refuse(det: float | Tensor, target: str) -> None:

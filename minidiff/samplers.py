@@ -49,8 +49,7 @@ def last(path: Iterable[Tensor]) -> Tensor:
 
 def remix(schedule: Schedule, prediction: Prediction, s: float) -> Tensor:
     """The same guess at another noise level: x_s = alpha_s * x0 + sigma_s * eps."""
-    alpha_s, sigma_s = evaluate(schedule, s)
-    return combine(alpha_s, prediction.x0, sigma_s, prediction.eps)
+    return prediction.mix(*evaluate(schedule, s))
 
 
 def forward_std(schedule: Schedule, t: float, s: float) -> float:
@@ -98,7 +97,7 @@ def renew(
         return remix(schedule, prediction, s)
     alpha_s, sigma_s = evaluate(schedule, s)
     fresh = eta * posterior_std(schedule, t, s)
-    x_s = combine(alpha_s, prediction.x0, math.sqrt(sigma_s**2 - fresh**2), prediction.eps)
+    x_s = prediction.mix(alpha_s, math.sqrt(sigma_s**2 - fresh**2))
     return x_s + temperature * fresh * noise_like(x_s, generator) if fresh else x_s
 
 
@@ -124,7 +123,7 @@ def ddpm_step(
     alpha_s, sigma_s = evaluate(denoiser.schedule, s)
     prediction = denoiser(x_t, t)
     small = posterior_std(denoiser.schedule, t, s)
-    mean = combine(alpha_s, prediction.x0, math.sqrt(sigma_s**2 - small**2), prediction.eps)
+    mean = prediction.mix(alpha_s, math.sqrt(sigma_s**2 - small**2))
     if sigma_s == 0:
         return mean
     large = forward_std(denoiser.schedule, t, s)
@@ -141,9 +140,7 @@ def learned_std(small: float, large: float, prediction: Prediction) -> Tensor:
 
 def velocity(denoiser: AnyDenoiser, x_t: Tensor, t: float) -> Tensor:
     """Where the probability-flow ODE goes (Song et al. 2021, Eq. 13): dx/dt = alpha' x0 + sigma' eps. (B, *) like x_t."""
-    d_alpha, d_sigma = evaluate(coefficients("velocity", denoiser.schedule), t)
-    x0, eps = denoiser(x_t, t)
-    return combine(d_alpha, x0, d_sigma, eps)
+    return denoiser(x_t, t).mix(*evaluate(coefficients("velocity", denoiser.schedule), t))
 
 
 def euler_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:

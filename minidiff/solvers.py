@@ -12,6 +12,7 @@ e^lambda does (Lu et al. 2022b, Eq. 8).
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,7 +42,7 @@ def dpm_solver_2m(eta: float = 0.0) -> Step:
     def step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
         nonlocal past
         schedule, guess = denoiser.schedule, denoiser(x_t, t)
-        past = [*_still_true(past, t, x_t), Look(t, s, _position(schedule, t), x_t, guess.x0)]
+        past = [*_still_true(past, t, x_t)[-1:], Look(t, s, _position(schedule, t), x_t, guess.x0)]
         ahead = _ahead(past, _position(schedule, s))
         if ahead:
             guess = solve(x_t, torch.lerp(past[-2].x0, guess.x0, 1 + ahead), "x0", schedule, t)
@@ -50,49 +51,54 @@ def dpm_solver_2m(eta: float = 0.0) -> Step:
     return step
 
 
-def unipc() -> Step:
-    """UniPC of order 2 (Zhao et al. 2023, Algorithms 5 and 6, with B(h) = e^h - 1): 2M predicts, then a correction.
+def unipc(order: int = 2) -> Step:
+    """UniPC (Zhao et al. 2023, Algorithms 5 and 6, with B(h) = e^h - 1): predict, then correct at no cost.
 
-    What the network says at the new point costs nothing, since the next step needs it anyway, and shows how the last
-    step should have been made: it is made again, with the average of a parabola through the last three looks.
+    What the network says at the new point is needed by the next step anyway, and shows how the last one should have
+    been made: it is made again, with the average of the polynomial through `order` looks and the new one. order: 2,
+    which predicts as 2M does, or 3. Raises ValueError for any other.
     """
+    if order not in (2, 3):
+        raise ValueError(f"UniPC is written for order 2 or 3; got {order}")
     past: list[Look] = []
 
     def step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
         nonlocal past
         schedule, x0 = denoiser.schedule, denoiser(x_t, t).x0
-        position, past = _position(schedule, t), _still_true(past, t, x_t)
+        here, past = Look(t, s, _position(schedule, t), x_t, x0), _still_true(past, t, x_t)
         if past:
             last = past[-1]
-            x_t = remix(schedule, solve(last.x_t, _average(past, position, x0), "x0", schedule, last.t), t)
-        past = [*past[-1:], Look(t, s, position, x_t, x0)]
-        ahead = _ahead(past, _position(schedule, s))
-        x0 = torch.lerp(past[-2].x0, x0, 1 + ahead) if ahead else x0
+            mean = _average([*past, here], last.position, here.position) if past[1:] else (last.x0 + x0) / 2
+            x_t = remix(schedule, solve(last.x_t, mean, "x0", schedule, last.t), t)
+        past, end = [*past[1 - order :], here._replace(x_t=x_t)], _position(schedule, s)
+        ahead = _ahead(past, end)
+        if ahead and past[2:]:
+            x0 = _average(past, here.position, end)
+        elif ahead:
+            x0 = torch.lerp(past[-2].x0, x0, 1 + ahead)
         return remix(schedule, solve(x_t, x0, "x0", schedule, t), s)
 
     return step
 
 
-def _average(past: list[Look], position: float, x0: Tensor) -> Tensor:
-    """The mean of x0 from the last look to this one under the weight e^lambda, by the polynomial through the looks.
+def _average(looks: list[Look], start: float, end: float) -> Tensor:
+    """The mean of x0 from lambda = start to end under the weight e^lambda, by the polynomial through the looks.
 
-    With u from 0 to 1 over the step, the polynomial is x0_last + a u + c u^2; first and second are the means of u, u^2.
+    With u from 0 to 1 over the step, the means of 1, u, u^2, ... follow one from the other by parts; the looks get the
+    shares that are right for each of these powers.
     """
-    last, h = past[-1], position - past[-1].position
-    if len(past) == 1:
-        return (last.x0 + x0) / 2
-    first = 1 / -math.expm1(-h) - 1 / h
-    second = 1 / -math.expm1(-h) - 2 * first / h
-    before = (past[-2].position - last.position) / h  # where u < 0
-    rise, fall = x0 - last.x0, (past[-2].x0 - last.x0) / before
-    bend = (rise - fall) / (1 - before)
-    return last.x0 + (fall - before * bend) * first + bend * second
+    h, means = end - start, [1.0]
+    for power in range(1, len(looks)):
+        means.append(1 / -math.expm1(-h) - power / h * means[-1])
+    u = np.array([(look.position - start) / h for look in looks])
+    shares = np.linalg.solve(np.vander(u, increasing=True).T, means)
+    return sum(share * look.x0 for share, look in zip(shares.tolist(), looks))
 
 
 def _still_true(past: list[Look], t: float, x_t: Tensor) -> list[Look]:
     """What of the memory holds at t: nothing where the walk came another way, or from a place of infinite lambda."""
     goes_on = past and past[-1].s == t and past[-1].x_t.shape == x_t.shape
-    return [look for look in past[-2:] if math.isfinite(look.position)] if goes_on else []
+    return [look for look in past if math.isfinite(look.position)] if goes_on else []
 
 
 def _ahead(past: list[Look], end: float) -> float:

@@ -7,6 +7,7 @@ is missing, except in CI (the environment variable CI is "true"), where it must 
 import os
 import sys
 from fractions import Fraction
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,10 +21,10 @@ if find_spec("diffusers") is None:
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 
-from conformance import CASES, EDM, KNOWN, SCHEDULERS, STEPS, T, sentence, setting, table  # noqa: E402
+from conformance import CASES, EDM, FLOAT64, KNOWN, SCHEDULERS, STEPS, Case, T, sentence, setting, table  # noqa: E402
 
 from minidiff.schedules import index_times  # noqa: E402
-
+from minidiff.solvers import unipc  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # how they call NumPy 2
 
@@ -40,6 +41,16 @@ def test_a_walk_in_float64(case):
 @pytest.mark.parametrize("case", [case for case in CASES if case.sampler not in EDM or case.steps <= 50], ids=name)
 def test_a_walk_in_float32_with_their_code_as_it_is(case):
     assert case.difference(double=False) < case.bound(double=False)
+
+
+@pytest.mark.parametrize("steps", [10, 50])
+def test_unipc_of_order_3_until_theirs_lowers_its_order(steps):
+    """Theirs takes the last step but one in second order, whatever follows; ours cannot know that the end is near."""
+    case = Case("unipc", steps, table("sample", solver_order=3), step=partial(unipc, 3))
+    apart = [float((a - b).abs().max() / a.abs().max()) for a, b in zip(case.theirs(True), case.ours(True))]
+    assert len(apart) == steps and max(apart[:-2]) < FLOAT64
+    assert apart[-2] > 1e-9
+    assert case.changed(step=unipc) > 1e-6  # and it is not the second order that agrees
 
 
 def test_every_sampler_meets_every_setting_it_has():

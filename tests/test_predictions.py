@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian
-from minidiff.predictions import TARGETS, Denoiser, LearnedDenoiser, coefficients, combine, on_path, solve
+from minidiff.predictions import TARGETS, Denoiser, LearnedDenoiser, Prediction, coefficients, combine, on_path, solve
 from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, evaluate, flow, from_betas, linear_beta, time_at
 
 X0, EPS = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -156,7 +156,21 @@ def test_a_denoiser_passes_its_condition_on():
 def test_a_guess_unpacks_as_two_and_carries_a_third():
     prediction = of_gaussian(0.5, 2.0, cosine)(X0, 0.4)
     x0, eps = prediction
-    assert x0 is prediction.x0 and eps is prediction.eps and prediction.fraction is None
+    assert torch.equal(x0, prediction.x0) and torch.equal(eps, prediction.eps) and prediction.fraction is None
+    given = Prediction(x0, eps, X0)
+    assert given.x0 is x0 and given.eps is eps and given.fraction is X0
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+def test_any_mixture_of_a_guess_is_one_of_its_two_parts(schedule):
+    """Where x0 and eps are the truth, every mixture of the guess is known, the path and the target among them."""
+    eps, numbers = torch.cos(3 * X0), [(0.3, -2.0), (1.0, 0.0), (0.0, 1.0), (0.0, 0.5), (-0.7, 0.0)]
+    alpha, sigma = evaluate(schedule, 0.4)
+    (a, b) = evaluate(coefficients("v", schedule), 0.4)
+    for guess in (Prediction(X0, eps), solve(alpha * X0 + sigma * eps, a * X0 + b * eps, "v", schedule, 0.4)):
+        for a, b in numbers:
+            assert_close(guess.mix(a, b), a * X0 + b * eps, rtol=1e-12, atol=1e-12)
+    assert str(guess).startswith("Prediction(x0=tensor")
 
 
 def test_the_second_half_of_twice_the_channels_is_a_learned_variance():

@@ -1,9 +1,12 @@
 """Solvers: measured orders of convergence, equivalences between papers, and chains in closed form."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
+from numpy.polynomial import Polynomial
+from scipy.integrate import quad
 from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian, of_mixture
@@ -11,7 +14,7 @@ from minidiff.predictions import Denoiser, Prediction
 from minidiff.samplers import ddim_step, ddpm_step, euler_step, heun_step, last, sample, sde_step, velocity
 from minidiff.schedules import SCHEDULES, at, cosine, edm, evaluate, flow, from_betas, karras_times, linear_beta
 from minidiff.schedules import start, uniform_times
-from minidiff.solvers import churned, corrected, dpm_solver_2m, langevin, unipc
+from minidiff.solvers import Look, _average, churned, corrected, dpm_solver_2m, langevin, unipc
 
 DDPM = from_betas(torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
 X = torch.tensor([[-1.3], [0.4], [2.0]], dtype=torch.float64)
@@ -66,6 +69,31 @@ def test_unipc_is_at_least_of_order_two_and_beats_2m_by_far(schedule):
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+def test_unipc_of_order_three_is_finer_still(schedule):
+    assert order(partial(unipc, 3), schedule, 256) > 2.8
+    if schedule is edm:  # where the steps shrink evenly, the corrector's one order more shows on both
+        assert abs(order(unipc, schedule, 128) - 3) < 0.15 and abs(order(partial(unipc, 3), schedule, 128) - 4) < 0.15
+
+
+@pytest.mark.parametrize("positions", [(0.3, 0.5), (-1.0, 0.2, 0.9), (0.0, 0.7, 1.1, 2.0), (0.0, 0.01, 0.02, 0.035)])
+@pytest.mark.parametrize("ahead", [False, True])
+def test_the_average_of_a_polynomial_is_exact(positions, ahead):
+    """Through n looks goes one polynomial of degree n - 1; its mean under e^lambda, by adaptive quadrature."""
+    polynomial = Polynomial([0.7, -1.0, 0.4, 2.0][: len(positions)])
+    looks = [Look(0.0, 0.0, p, X, polynomial(p) * torch.ones_like(X)) for p in positions]
+    low, high = (positions[-1], positions[-1] + 0.4) if ahead else positions[-2:]
+    weighed = quad(lambda p: polynomial(p) * math.exp(p), low, high, epsabs=1e-14, epsrel=1e-13)[0]
+    want = weighed / (math.exp(high) - math.exp(low))
+    assert_close(_average(looks, low, high), want * torch.ones_like(X), rtol=1e-9, atol=1e-9)
+
+
+def test_unipc_refuses_orders_it_does_not_have():
+    for wrong in (1, 4):
+        with pytest.raises(ValueError, match="order 2 or 3"):
+            unipc(wrong)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_the_velocity_is_that_of_the_quantile(schedule):
     x, h = X, 1e-6
     want = (truth(schedule, x, 0.4, 0.4 + h) - truth(schedule, x, 0.4, 0.4 - h)) / (2 * h)
@@ -115,7 +143,7 @@ def test_the_first_step_of_2m_is_ddim_and_so_is_the_last_into_the_data():
     assert_close(step(denoiser, x, 0.4, 0.0), ddim_step(denoiser, x, 0.4, 0.0))
 
 
-@pytest.mark.parametrize("make", [dpm_solver_2m, unipc])
+@pytest.mark.parametrize("make", [dpm_solver_2m, unipc, partial(unipc, 3)], ids=["2m", "unipc", "unipc-3"])
 def test_memory_is_dropped_where_the_walk_does_not_go_on(make):
     denoiser, used = of_gaussian(MEAN, STD, cosine), make()
     used(denoiser, X, 0.9, 0.5)
@@ -126,11 +154,11 @@ def test_memory_is_dropped_where_the_walk_does_not_go_on(make):
     assert torch.equal(first, last(sample(used, denoiser, X, times)))  # a second walk with the same solver
 
 
-@pytest.mark.parametrize("make", [dpm_solver_2m, unipc])
-def test_from_pure_noise_to_clean_data(make):
-    """lambda is infinite at both ends of the cosine path; forty steps must still find the quantile."""
+@pytest.mark.parametrize("make, steps", [(dpm_solver_2m, 40), (unipc, 40), (partial(unipc, 3), 50)], ids=["2m", "unipc", "unipc-3"])
+def test_from_pure_noise_to_clean_data(make, steps):
+    """lambda is infinite at both ends of the cosine path; forty or fifty steps must still find the quantile."""
     x = torch.tensor([[-2.0], [0.3], [1.0]], dtype=torch.float64)
-    end = last(sample(make(), of_gaussian(MEAN, STD, cosine), x, uniform_times(40)))
+    end = last(sample(make(), of_gaussian(MEAN, STD, cosine), x, uniform_times(steps)))
     assert_close(end, MEAN + STD * x, rtol=0, atol=0.01)
 
 
