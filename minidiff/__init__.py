@@ -10,6 +10,7 @@ from .data import (
     DataError,
     Mixture,
     checkerboard,
+    cifar10,
     fashion_mnist,
     gaussian_mixture,
     outline,

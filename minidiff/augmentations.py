@@ -52,5 +52,8 @@ def together(*parts: Augmentation) -> Augmentation:
     return augment
 
 
+AUGMENTATIONS: dict[str, Augmentation] = {"flip": flip, "shift": shift, "recolour": recolour}
+
+
 def _half(x: Tensor, generator: Generator) -> Tensor:
     return (torch.rand(len(x), generator=generator) < 0.5).to(x.device)

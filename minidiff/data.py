@@ -3,6 +3,7 @@
     moons = two_moons(10_000)            a set in the plane, made from a seed
     clothes = fashion_mnist("train")     60,000 grey images of 28 x 28 pixels
     tiles = sprites()                    1,465 colour images of 32 x 32 pixels
+    photos = cifar10("train")            50,000 colour images of 32 x 32 pixels, from an archive that you download
 
 Every set is standardised by one scalar shift and one scalar scale, fixed constants of the set and not statistics of the
 sample drawn: the mean over all coordinates is 0 and the mean square is 1. The rest of the package can therefore take
@@ -18,6 +19,7 @@ import math
 import os
 import struct
 import sys
+import tarfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -250,18 +252,25 @@ _SPRITES_SHA256 = {
 }
 
 
-def sprites() -> Data:
-    """1,465 tiles of a game on a white ground: x (1465, 3, 32, 32), 18 categories as y, the tiles' names as captions.
+def sprites(split: str = "all") -> Data:
+    """1,465 game tiles on white: x (N, 3, 32, 32), y one of 18 categories, captions the names. DataError if damaged.
 
-    DataError if a file is missing or damaged.
+    split: "train" or "test" for a fixed part: every tenth name is held out, with all tiles that bear it (134), so that
+    what was learned by heart can be told from what was understood. "all": both, in the order of the file.
     """
+    if split not in ("all", "train", "test"):
+        raise ValueError(f'split is "all", "train" or "test", not {split!r}')
     sheet = _on_white(io.BytesIO(_sprites_file("sprites.png")))  # 31 rows of 48 tiles
-    tiles = sheet.reshape(31, 32, 48, 32, 3).permute(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32)
+    pixels = sheet.reshape(31, 32, 48, 32, 3).permute(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32)
     rows = list(csv.DictReader(io.StringIO(_sprites_file("sprites.csv").decode())))
     names = tuple(sorted({row["category"] for row in rows}))
     y = torch.tensor([names.index(row["category"]) for row in rows])
-    x = tiles[: len(rows)].sub(SPRITES_SHIFT).div(SPRITES_SCALE)
-    return Data(x, y, SPRITES_SHIFT, SPRITES_SCALE, names, tuple(row["name"] for row in rows))
+    x = pixels[: len(rows)].sub(SPRITES_SHIFT).div(SPRITES_SCALE)
+    captions = tuple(row["name"] for row in rows)
+    tiles = Data(x, y, SPRITES_SHIFT, SPRITES_SCALE, names, captions)
+    number = {name: k for k, name in enumerate(dict.fromkeys(captions))}
+    held_out = torch.tensor([number[name] % 10 == 9 for name in captions])
+    return {"all": tiles, "train": tiles[~held_out], "test": tiles[held_out]}[split]
 
 
 def _sprites_file(name: str) -> bytes:
@@ -271,6 +280,43 @@ def _sprites_file(name: str) -> bytes:
         content = content.replace(b"\r\n", b"\n")  # git on Windows may have changed the line ends
     if hashlib.sha256(content).hexdigest() != _SPRITES_SHA256[name]:
         raise _damaged(path, "does not have the expected content (its SHA-256 differs)")
+    return content
+
+
+CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR10_SHIFT, CIFAR10_SCALE = 0.473363, 0.251569  # mean and deviation of the training pixels in [0, 1], all colours alike
+_CIFAR10 = (170_052_171, "c32a1d4ab5d03f1284b67883e8d87530")  # bytes, and the MD5 that its authors publish
+
+
+def cifar10(split: str = "train") -> Data:
+    """CIFAR-10 (Krizhevsky 2009): x (N, 3, 32, 32), ten classes; N is 50,000 ("train") or 10,000 ("test").
+
+    Read from the authors' binary archive, which minidiff neither brings nor downloads. It is never unpacked: what is
+    needed is read in memory, once its MD5 is right. DataError if it is missing or another.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f'split is "train" or "test", not {split!r}')
+    batches = [f"data_batch_{k}.bin" for k in range(1, 6)] if split == "train" else ["test_batch.bin"]
+    with tarfile.open(fileobj=io.BytesIO(_cifar10_archive())) as archive:
+        found = {Path(entry.name).name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}
+    content = bytearray().join(found[name] for name in batches)
+    records = torch.from_numpy(np.frombuffer(content, np.uint8).reshape(-1, 1 + 3 * 32 * 32))
+    pixels = records[:, 1:].reshape(-1, 3, 32, 32)  # all reds, then all greens, then all blues
+    x = pixels.to(torch.float32).div_(255).sub_(CIFAR10_SHIFT).div_(CIFAR10_SCALE)
+    return Data(x, records[:, 0].long(), CIFAR10_SHIFT, CIFAR10_SCALE, CIFAR10_NAMES)
+
+
+def _cifar10_archive() -> bytes:
+    name = CIFAR10_URL.rsplit("/", 1)[1]
+    path, fetch = _search(name), f"download {CIFAR10_URL} (170 MB) to {cache_folder() / name}"
+    if path is None:
+        raise DataError(f"CIFAR-10 does not come with minidiff: {fetch}, or set MINIDIFF_DATA to a folder that holds it")
+    content, (size, md5) = _read(path), _CIFAR10
+    if len(content) != size:
+        raise DataError(f"{path} holds {len(content):,} bytes instead of {size:,}: delete it, and {fetch} again")
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        raise DataError(f"{path} does not have the MD5 that its authors publish: delete it, and {fetch} again")
     return content
 
 

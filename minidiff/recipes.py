@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from . import checkpoints, data
+from .augmentations import AUGMENTATIONS, together
 from .guidance import extrapolate, given
 from .judge import load_judge
 from .metrics import frechet_distance
@@ -43,6 +44,7 @@ class Preset:
     batch: int = 64
     lr: float = 3e-3
     levels: str = "lognormal"
+    augment: tuple[str, ...] = ()  # names in AUGMENTATIONS; the network is told of their changes
 
 
 def _unet(images: data.Data, **config) -> UNet:
@@ -59,7 +61,17 @@ PRESETS: dict[str, Preset] = {
     "fashion-quick": Preset(
         "fashion-mnist", lambda: data.fashion_mnist("train"), partial(_unet, width=32, deep_blocks=2, groups=2), 8_000, 32, 5e-3
     ),
-    "sprites": Preset("sprites", data.sprites, _unet, 5_000),
+    "sprites": Preset(  # a tenth of the sprites is held out for good
+        "sprites", partial(data.sprites, "train"), partial(_unet, groups=4, changes=8), 15_000, 32, augment=("flip", "shift", "recolour")
+    ),
+    "cifar10": Preset(  # one GPU, hours; not run yet
+        "cifar-10", data.cifar10, partial(_unet, width=256, deep_width=512, blocks=3, deep_blocks=8, groups=16, changes=1),
+        100_000, 512, 3e-4, augment=("flip",),
+    ),  # fmt: skip
+    "fashion": Preset(  # one GPU, minutes; not run yet
+        "fashion-mnist", data.fashion_mnist, partial(_unet, width=128, deep_width=256, blocks=2, deep_blocks=6, changes=1),
+        30_000, 256, 1e-3, augment=("flip",),
+    ),  # fmt: skip
 } | {
     name: Preset(name, partial(getattr(data, name.replace("-", "_")), 20_000), _mlp, 3_000, 256, 2e-3, "uniform_angle") for name in PLANE
 }
@@ -93,6 +105,7 @@ class Training:
         self.record |= {"steps": self.run.step, "images_seen": self.run.step * self.settings["batch"], "seconds": round(seconds)}
         names = list(self.set.names or ())
         described = {"name": PRESETS[self.name].data, "shape": list(self.set.x.shape[1:]), "shift": self.set.shift, "scale": self.set.scale, "names": names}
+        described["examples"] = len(self.set)
         card = {"data": described, "settings": self.settings, "record": self.record}
         save_run(folder / "run.safetensors", self.run, card)
         checkpoints.save(folder / "model.safetensors", self.run.average, card, half=True)
@@ -106,6 +119,7 @@ def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float 
         torch.manual_seed(seed)
         denoiser = LearnedDenoiser(preset.network(examples), cosine, "v").to(rt.device)
     settings = {"preset": name, "seed": seed, "batch": preset.batch, "lr": preset.lr, "levels": preset.levels}
+    settings["augment"] = list(preset.augment)
     settings |= {"drop": 0.1, "bf16": fast_bf16(rt.device)}
     record = {**provenance(rt.device), "losses": []}
     if minutes is not None:
@@ -128,9 +142,10 @@ def resume(folder: Path) -> Training:
 
 
 def _options(denoiser: LearnedDenoiser, settings: dict) -> dict:
-    """The arguments of `train` that settings hold; levels are named there."""
+    """The arguments of `train` that settings hold; levels and augmentations are named there."""
     options = {key: settings[key] for key in ("batch", "lr", "seed", "drop", "bf16")}
-    return options | {"levels": LEVELS[settings["levels"]](denoiser.schedule)}
+    parts = [AUGMENTATIONS[name] for name in settings.get("augment", ())]  # runs of earlier versions have none
+    return options | {"levels": LEVELS[settings["levels"]](denoiser.schedule), "augment": together(*parts) if parts else None}
 
 
 def _seconds_a_step(denoiser: LearnedDenoiser, examples: data.Data, settings: dict) -> float:

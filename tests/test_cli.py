@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,10 @@ from PIL import Image
 
 from minidiff import checkpoints, data, doctor, lab, recipes
 from minidiff.__main__ import main
+from minidiff.augmentations import AUGMENTATIONS
 from minidiff.networks import MLP, UNet
 from minidiff.predictions import LearnedDenoiser
+from minidiff.recipes import JUDGED
 from minidiff.schedules import cosine
 
 ROOT = Path(__file__).parents[1]
@@ -169,6 +173,50 @@ def _handles_sigterm(pid):
         return True  # not Linux: fall back on the sleep
     caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
     return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
+def small_sprites(**network):
+    build = partial(recipes._unet, width=8, deep_width=8, deep_blocks=1, **network)
+    return recipes.Preset("sprites", partial(data.sprites, "train"), build, 6, batch=4, augment=("shift", "flip"))
+
+
+def test_a_preset_augments_again_after_a_stop(tmp_path, monkeypatch):
+    """The augmentation is named in the settings, so a resumed run goes on with it and the card tells it."""
+    monkeypatch.setitem(recipes.PRESETS, "rings", small_sprites(changes=3))
+    whole, part = recipes.begin("rings"), recipes.begin("rings")
+    losses = [float(loss) for loss in whole.losses()]
+    begun = [float(loss) for loss in islice(part.losses(), 2)]
+    part.save(tmp_path, 1.0)
+    assert begun + [float(loss) for loss in recipes.resume(tmp_path).losses()] == losses
+    card = trained(tmp_path)[1]
+    assert card["settings"]["augment"] == ["shift", "flip"] and card["network"]["changes"] == 3 and card["data"]["examples"] == 1331
+    plain = recipes.begin("rings")
+    plain.settings["augment"] = []
+    assert [float(loss) for loss in plain.losses()] != losses
+
+
+def test_a_run_of_a_version_without_augmentation_goes_on_without(monkeypatch):
+    monkeypatch.setitem(recipes.PRESETS, "rings", small_sprites(changes=3))
+    job = recipes.begin("rings", steps=1)
+    del job.settings["augment"]
+    assert recipes._options(job.run.denoiser, job.settings)["augment"] is None
+    assert len(list(job.losses())) == 1
+
+
+def test_a_preset_whose_network_is_not_told_is_refused(monkeypatch):
+    monkeypatch.setitem(recipes.PRESETS, "rings", small_sprites())
+    with pytest.raises(ValueError, match="build it with changes="):
+        list(recipes.begin("rings").losses())
+
+
+def test_presets_build_networks_that_are_told_what_their_augmentations_say():
+    for name, preset in recipes.PRESETS.items():
+        if preset.data in ("fashion-mnist", "sprites", "cifar-10"):
+            images = data.Data(torch.zeros(2, 1 if preset.data == JUDGED else 3, *[28 if preset.data == JUDGED else 32] * 2), names=("a",) * 10)
+            parts = [AUGMENTATIONS[part] for part in preset.augment]
+            told = sum(part(images.x, torch.Generator())[1].shape[1] for part in parts)
+            with torch.device("meta"):
+                assert preset.network(images).config["changes"] == told, name
 
 
 def test_help_and_version(capsys):

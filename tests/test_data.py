@@ -2,9 +2,11 @@
 
 import gzip
 import hashlib
+import io
 import math
 import socket
 import struct
+import tarfile
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -380,6 +382,23 @@ def test_sprites_are_the_sheet_cut_up_and_laid_on_white():
         assert rows[k].split(",")[:3] == [str(k), tiles.captions[k], tiles.names[tiles.y[k]]]
 
 
+def test_every_tenth_name_is_held_out_with_all_its_tiles():
+    """Counted here in the file itself: the names 10, 20, 30, ... in their order of appearance."""
+    every, train, test = (data.sprites(split) for split in ("all", "train", "test"))
+    lines = (REPOSITORY / "data" / "sprites" / "sprites.csv").read_text().splitlines()[1:]
+    names = [line.split(",")[1] for line in lines]
+    unique = sorted(set(names), key=names.index)
+    assert len(every) == 1465 and len(test) == 134 and set(test.captions) == set(unique[9::10])
+    for part, chosen in ((test, True), (train, False)):
+        rows = [k for k, name in enumerate(names) if (name in unique[9::10]) == chosen]
+        assert torch.equal(part.x, every.x[rows]) and torch.equal(part.y, every.y[rows])
+        assert part.captions == tuple(names[k] for k in rows)
+        assert (part.shift, part.scale, part.names) == (every.shift, every.scale, every.names)
+        assert set(part.y.tolist()) == set(range(18))
+    with pytest.raises(ValueError, match='"train" or "test", not \'tset\''):
+        data.sprites("tset")
+
+
 def test_cards_tell_the_numbers_the_code_uses():
     for folder, constants in {
         "fashion-mnist": (data.FASHION_MNIST_SHIFT, data.FASHION_MNIST_SCALE),
@@ -522,6 +541,76 @@ def test_line_ends_changed_by_git_on_windows_do_no_harm(alone, monkeypatch):
     lines = (own / "sprites.csv").read_bytes().replace(b"\r\n", b"\n")
     (alone / "sprites" / "sprites.csv").write_bytes(lines.replace(b"\n", b"\r\n"))
     assert data.sprites().captions[0] == "adder"
+
+
+# ---- CIFAR-10, as an archive of the same format
+
+
+def record(label: int, image: np.ndarray) -> bytes:
+    """One of its records: a byte for the label, then all reds row by row, all greens, all blues. image: (32, 32, 3)."""
+    return bytes([label]) + b"".join(image[:, :, colour].tobytes() for colour in range(3))
+
+
+@pytest.fixture
+def photos(alone, monkeypatch):
+    """Three images a batch in the usual place, in an archive with the folder and the extra files of the real one."""
+    images = np.random.default_rng(0).integers(0, 256, (18, 32, 32, 3), np.uint8)
+    labels = [k * 7 % 10 for k in range(18)]
+    names = ["data_batch_1.bin", "readme.html", "data_batch_5.bin", "data_batch_2.bin", "batches.meta.txt", "data_batch_4.bin",
+             "test_batch.bin", "data_batch_3.bin"]  # fmt: skip
+    with tarfile.open(fileobj=(packed := io.BytesIO()), mode="w:gz") as archive:
+        folder = tarfile.TarInfo("cifar-10-batches-bin")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+        for name in names:
+            k = 5 if name.startswith("test") else int(name[-5]) - 1 if name.startswith("data") else None
+            content = b"hello" if k is None else b"".join(map(record, labels[3 * k :][:3], images[3 * k :]))
+            entry = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    path = alone / "cache" / "minidiff" / "cifar-10-binary.tar.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(packed.getvalue())
+    monkeypatch.setattr(data, "_CIFAR10", (len(packed.getvalue()), hashlib.md5(packed.getvalue()).hexdigest()))
+    return path, images, torch.tensor(labels)
+
+
+@pytest.mark.parametrize("split, part", [("train", slice(0, 15)), ("test", slice(15, 18))])
+def test_cifar10_is_read_from_its_archive(photos, split, part):
+    path, images, labels = photos
+    got = data.cifar10(split)
+    assert torch.equal(got.y, labels[part]) and got.y.dtype == torch.int64 and got.names[6] == "frog" and len(got.names) == 10
+    assert_close(got.restore(got.x), torch.from_numpy(images[part].transpose(0, 3, 1, 2) / 255).float(), rtol=0, atol=1e-6)
+    assert [item.name for item in path.parent.iterdir()] == [path.name]  # nothing was unpacked
+
+
+def test_cifar10_is_standardised_by_the_published_moments_of_its_colours():
+    """(mean, deviation) of red, green and blue over the training images, as torchvision's users pass them around."""
+    moments = torch.tensor([[0.49139968, 0.24703223], [0.48215841, 0.24348513], [0.44653091, 0.26158784]]).double()
+    mean, square = moments[:, 0].mean(), moments.square().sum(1).mean()
+    assert_close(torch.tensor([data.CIFAR10_SHIFT, data.CIFAR10_SCALE]).double(), torch.stack([mean, (square - mean**2).sqrt()]), rtol=0, atol=6e-7)
+
+
+def test_another_archive_in_its_place_is_refused(photos):
+    path, *_ = photos
+    whole = path.read_bytes()
+    for wrong, said in [
+        (b"", "holds 0 bytes instead of"),
+        (whole[:-1], "holds .* bytes instead of"),
+        (whole + b"\0", "holds .* bytes instead of"),
+        (whole[:200] + bytes([whole[200] ^ 1]) + whole[201:], "does not have the MD5"),
+    ]:
+        path.write_bytes(wrong)
+        with pytest.raises(DataError, match=f"{path.name} {said}.*delete it, and download https://www.cs.toronto.edu") as caught:
+            data.cifar10()
+        assert "\n" not in str(caught.value)
+
+
+def test_cifar10_that_is_missing_is_asked_for_and_not_downloaded(alone):
+    with pytest.raises(DataError, match=r"download https://\S+/cifar-10-binary.tar.gz \(170 MB\) to .*cache/minidiff/cifar-10-binary.tar.gz"):
+        data.cifar10()
+    with pytest.raises(ValueError, match="split"):
+        data.cifar10("all")
 
 
 # ---- where files are looked for
