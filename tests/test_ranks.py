@@ -137,7 +137,7 @@ def test_torchrun_trains_what_one_process_trains(tmp_path):
     assert main(["train", "--preset", "two-moons", "--steps", "12", "--out", str(tmp_path / "one")]) == 0
     (two, card), (one, alone) = (read(tmp_path / name / "run.safetensors") for name in ("two", "one"))
     assert card["settings"] == alone["settings"] and card["step"] == 12
-    for name in (name for name in one if name.startswith("net.")):  # other batches would move them by the rate, 2e-3
-        assert_close(two[name], one[name], rtol=0, atol=4e-4)
+    apart = torch.cat([(two[name] - one[name]).abs().flatten() for name in one if name.startswith("net.")])
+    assert float(apart.mean()) < 1e-4  # bfloat16's rounding; other batches move every weight by about the rate, 2e-3
     again = minidiff(2, "train", "--out", str(tmp_path / "two"))
     assert again.returncode != 0 and "already holds a run" in again.stderr
