@@ -6,17 +6,20 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
-from . import __version__, checkpoints, data, doctor, judge, lab, recipes
+from . import __version__, checkpoints, data, doctor, judge, lab, ranks, recipes
 from .files import write_atomically
-from .runtime import progress
+from .runtime import progress, runtime
 from .schedules import last_time, start
-from .training import TrainingError
+from .training import LOOK, TrainingError
 
 
 class Parser(argparse.ArgumentParser):
@@ -85,6 +88,7 @@ def _add_train(commands) -> None:
     one.add_argument("--out", type=Path, help="the folder to write to (default: runs/PRESET)")
     one.add_argument("--resume", action="store_true", help="go on where --out stopped, with the settings saved there")
     one.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=None, help="default: 0")
+    one.add_argument("--save-every", type=number(float, 0), default=60.0, metavar="SECONDS", help="default: %(default)g; 0: each step")
     one.set_defaults(run=train_command)
 
 
@@ -166,37 +170,71 @@ def train_command(a: argparse.Namespace) -> int:
     name = a.preset or recipes.DATA_SETS.get(a.data, "fashion-small")
     folder = a.out or Path("runs") / name
     _writable(folder / "model.safetensors")
-    exists = (folder / "run.safetensors").exists()
     if a.resume and (a.steps or a.minutes or a.seed is not None or a.preset or a.data):
         raise ValueError("--resume goes on with the settings saved in --out: leave out --preset, --data, --steps, --minutes and --seed")
-    if a.resume and not exists:
-        raise ValueError(f"there is nothing to resume in {folder}: it holds no run.safetensors")
-    if exists and not a.resume:
-        raise ValueError(f"{folder} already holds a run: add --resume to go on with it, or choose another --out")
-    if a.resume:
-        job = recipes.resume(folder)
-    else:
-        job = recipes.begin(name, seed=a.seed or 0, steps=a.steps, minutes=a.minutes)
-    return _fit(job, folder)
+    with _alone(folder), ranks.joined(runtime().device):
+        exists = ranks.agreed((folder / recipes.RUN).exists())  # before rank 0 writes one
+        if a.resume and not exists:
+            raise ValueError(f"there is nothing to resume in {folder}: it holds no {recipes.RUN}")
+        if exists and not a.resume:
+            raise ValueError(f"{folder} already holds a run: add --resume to go on with it, or choose another --out")
+        if a.resume:
+            job = recipes.resume(folder)
+        else:
+            job = recipes.begin(name, seed=a.seed or 0, steps=a.steps, minutes=a.minutes)
+        return _fit(job, folder, a.save_every)
 
 
-def _fit(job: recipes.Training, folder: Path, every: float = 60.0) -> int:
-    """Train to the end, saving once a minute, and when asked to stop (Ctrl-C, SIGTERM) after the step in hand."""
-    asked = []
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system takes back however this process ends. Raises OSError if it is taken."""
+    if int(os.environ.get("RANK", 0)):
+        yield  # rank 0 holds it for all
+        return
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise OSError(f"another training is at work in {folder}: let it end, or choose another --out") from None
+
+
+def _fit(job: recipes.Training, folder: Path, every: float) -> int:
+    """Train to the end, saving before the first step, then every so many seconds, and at the end.
+
+    When asked to stop (Ctrl-C, SIGTERM), it does so after the step in hand.
+    """
+    asked, device = [], next(job.run.denoiser.parameters()).device
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda number, frame: asked.append(number))
-    steps, begun, saved = job.settings["steps"], time.monotonic() - job.record.get("seconds", 0), time.monotonic()
-    for _ in progress(job.losses(), total=steps, label=job.name, done=job.run.step):
-        if asked or time.monotonic() - saved > every:
-            job.save(folder, time.monotonic() - begun)
+    steps, begun, saved = job.settings["steps"], time.monotonic() - job.record.get("seconds", 0), -math.inf
+    look = LOOK if device.type == "cuda" else 1
+    for _ in chain([None], progress(job.losses(), total=steps, label=job.name, done=job.run.step)):
+        stop = job.run.step % look == 0 and ranks.any_says(bool(asked), device)
+        if stop or job.run.step == steps or time.monotonic() - saved > every:
+            _save(job, folder, time.monotonic() - begun)
             saved = time.monotonic()
-        if asked:
-            print(f"stopped at step {job.run.step} of {steps}; go on with: minidiff train --out {folder} --resume")
-            return 128 + asked[0]
-    job.save(folder, time.monotonic() - begun)
-    print(f"wrote {folder / 'model.safetensors'} after {steps} steps in {job.record['seconds']} s; look at it with: "
+        if stop:
+            _tell(f"stopped at step {job.run.step} of {steps}; go on with: minidiff train --out {folder} --resume")
+            return 128 + (asked or [signal.SIGTERM])[0]
+    _tell(f"wrote {folder / 'model.safetensors'} after {steps} steps in {time.monotonic() - begun:.0f} s; look at it with: "
           f"minidiff sample --checkpoint {folder / 'model.safetensors'}")  # fmt: skip
     return 0
+
+
+def _save(job: recipes.Training, folder: Path, seconds: float) -> None:
+    """Rank 0 saves, for all."""
+    if ranks.rank():
+        return
+    try:
+        job.save(folder, seconds)
+    except OSError as error:
+        left = "the checkpoint before it is whole: make room and go on with --resume" if (folder / recipes.RUN).exists() else "no checkpoint is there yet"
+        raise OSError(f"step {job.run.step} could not be saved in {folder} ({error.strerror or error}); {left}") from error
+
+
+def _tell(message: str) -> None:
+    if not ranks.rank():
+        print(message)
 
 
 def judge_command(a: argparse.Namespace) -> int:

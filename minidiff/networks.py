@@ -188,7 +188,8 @@ def labels(y: Tensor | int | None, classes: int, batch: int, device: torch.devic
     y = torch.as_tensor(classes if y is None else y, device=device)
     if y.dtype != torch.int64 or y.shape not in ((), (batch,)):
         raise ValueError(f"y is {y.dtype} of shape {tuple(y.shape)}: give one int, or int64 labels ({batch},)")
-    if y.device.type == "cpu" and not (0 <= y.min() and y.max() <= classes):  # looking would make a GPU wait
+    seen = y.device.type == "cpu" and not torch.compiler.is_compiling()  # looking would make a GPU wait
+    if seen and not (0 <= y.min() and y.max() <= classes):
         raise ValueError(f"y holds {y.min()} to {y.max()}: labels are 0 to {classes - 1}, {classes} is the null label")
     return y.expand(batch)
 

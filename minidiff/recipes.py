@@ -8,8 +8,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -23,12 +24,14 @@ from .judge import load_judge
 from .metrics import frechet_distance
 from .networks import MLP, UNet
 from .predictions import AnyDenoiser, LearnedDenoiser
+from .ranks import agreed
 from .runtime import progress, runtime
 from .samplers import Step, ddim_step, ddpm_step, last, sample
 from .schedules import cosine, last_time, start, uniform_times
 from .training import LEVELS, Run, load_run, save_run, train
 
 SHIPPED = "fashion-small.safetensors"
+RUN = "run.safetensors"  # in a run's folder: all that --resume needs
 JUDGED = "fashion-mnist"  # the data set that the judge knows
 STEPS: dict[str, Step] = {"ddim": ddim_step, "ddpm": ddpm_step}
 
@@ -89,15 +92,19 @@ class Training:
     settings: dict
     record: dict
 
+    recent: list[Tensor] = field(default_factory=list)  # losses since the last point of the curve; read late, for a GPU
+
     def losses(self) -> Iterator[Tensor]:
         """Train on to the last step, noting about 200 points of the loss curve."""
         options = _options(self.run.denoiser, self.settings)
-        window, recent = max(1, self.settings["steps"] // 200), []
+        window = max(1, self.settings["steps"] // 200)
+        if self.settings.get("compile"):
+            self.run.denoiser.net.compile()
         for loss in train(self.run.denoiser, self.set, steps=self.settings["steps"], run=self.run, **options):
-            recent.append(float(loss))
+            self.recent.append(loss)
             if self.run.step % window == 0:
-                self.record["losses"].append([self.run.step, round(sum(recent) / len(recent), 5)])
-                recent = []
+                self.record["losses"].append([self.run.step, round(float(torch.stack(self.recent).double().mean()), 5)])
+                self.recent = []
             yield loss
 
     def save(self, folder: Path, seconds: float) -> None:
@@ -107,7 +114,7 @@ class Training:
         described = {"name": PRESETS[self.name].data, "shape": list(self.set.x.shape[1:]), "shift": self.set.shift, "scale": self.set.scale, "names": names}
         described["examples"] = len(self.set)
         card = {"data": described, "settings": self.settings, "record": self.record}
-        save_run(folder / "run.safetensors", self.run, card)
+        save_run(folder / RUN, self.run, card | {"recent": [float(loss) for loss in self.recent]})
         checkpoints.save(folder / "model.safetensors", self.run.average, card, half=True)
 
 
@@ -119,8 +126,7 @@ def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float 
         torch.manual_seed(seed)
         denoiser = LearnedDenoiser(preset.network(examples), cosine, "v").to(rt.device)
     settings = {"preset": name, "seed": seed, "batch": preset.batch, "lr": preset.lr, "levels": preset.levels}
-    settings["augment"] = list(preset.augment)
-    settings |= {"drop": 0.1, "bf16": fast_bf16(rt.device)}
+    settings |= {"augment": list(preset.augment), "drop": 0.1, "bf16": fast_bf16(rt.device), "compile": compiles(rt.device)}
     record = {**provenance(rt.device), "losses": []}
     if minutes is not None:
         begun = time.perf_counter()
@@ -128,17 +134,17 @@ def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float 
         timing = time.perf_counter() - begun
         steps = max(1, round((60 * minutes - timing) / pace))
         record |= {"minutes_asked": minutes, "seconds_a_step_when_timed": round(pace, 5), "seconds_of_timing": round(timing, 3)}
-    settings["steps"] = preset.steps if steps is None else steps
+    settings["steps"] = agreed(preset.steps if steps is None else steps)
     return Training(name, Run(denoiser), examples, settings, record)
 
 
 def resume(folder: Path) -> Training:
     """A preset where folder/run.safetensors left it."""
-    run, card = load_run(folder / "run.safetensors", runtime().device)
+    run, card = load_run(folder / RUN, runtime().device)
     if card.get("settings", {}).get("preset") not in PRESETS:
         raise checkpoints.CheckpointError(f"{folder / 'run.safetensors'} was not written by minidiff train: it names no preset")
-    name = card["settings"]["preset"]
-    return Training(name, run, PRESETS[name].load(), card["settings"], card["record"])
+    name, recent = card["settings"]["preset"], [torch.tensor(loss) for loss in card.get("recent", [])]
+    return Training(name, run, PRESETS[name].load(), card["settings"], card["record"], recent)
 
 
 def _options(denoiser: LearnedDenoiser, settings: dict) -> dict:
@@ -150,7 +156,10 @@ def _options(denoiser: LearnedDenoiser, settings: dict) -> dict:
 
 def _seconds_a_step(denoiser: LearnedDenoiser, examples: data.Data, settings: dict) -> float:
     """The time of one training step: 20 of them on a copy, after three to warm up."""
-    losses = train(deepcopy(denoiser), examples, steps=23, **_options(denoiser, settings))
+    copy = deepcopy(denoiser)
+    if settings["compile"]:
+        copy.net.compile()
+    losses = train(copy, examples, steps=23, **_options(denoiser, settings))
     last(islice(losses, 3))
     before = time.perf_counter()
     float(last(losses))
@@ -162,6 +171,11 @@ def fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     return "avx512_bf16" in _cpu_info() or "amx_bf16" in _cpu_info()
+
+
+def compiles(device: torch.device) -> bool:
+    """Whether torch.compile pays: on a GPU that has its compiler; a CPU would spend minutes of a short training on it."""
+    return device.type == "cuda" and find_spec("triton") is not None
 
 
 def provenance(device: torch.device) -> dict:

@@ -35,7 +35,8 @@ def runtime() -> Runtime:
     Turns TF32 off: its ten-bit products would move checked numbers by 1e-3.
     """
     cuda = torch.cuda.is_available()
-    wanted = os.environ.get("MINIDIFF_DEVICE") or ("cuda" if cuda else "cpu")
+    own = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"  # torchrun: a GPU a process
+    wanted = os.environ.get("MINIDIFF_DEVICE") or (own if cuda else "cpu")
     try:
         device = torch.device(wanted)
     except RuntimeError:

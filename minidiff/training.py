@@ -1,25 +1,29 @@
 """Training: noise the data, ask the network for its target, take the squared error.
 
 `train` is a generator of losses, so progress bars, logging, early stopping and checkpoints are the caller's.
-All randomness is a function of (seed, step): stopping and resuming changes no bit.
+All randomness is a function of (seed, step): stopping and resuming changes no bit, and the ranks of a run (see ranks.py)
+share out the batches that one process alone would see.
 """
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import checkpoints
+from . import checkpoints, ranks
 from .augmentations import Augmentation
 from .predictions import LearnedDenoiser, coefficients
 from .schedules import Schedule, angle, at, evaluate, last_time, log_snr, rates
 
+T = TypeVar("T")
 Levels = Callable[[int, torch.Generator], Tensor]  # (n, generator) -> n training times t
 Weight = Callable[[Tensor], Tensor]  # t (B,) -> a factor for each sample's loss
 
@@ -128,9 +132,10 @@ class Run:
         self.step += 1
         keep = (1 - 1 / self.step) ** AVERAGE_POWER
         with torch.no_grad():
-            for mean, now in zip(self.average.parameters(), self.denoiser.parameters()):
-                mean.lerp_(now, 1 - keep)
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.denoiser.parameters()), 1 - keep)
 
+
+LOOK = 50  # steps between two looks at a loss on a GPU, which has to stop for each
 
 # The average weighs step k by about k^(power - 1), so its memory is a fixed share of the run, however long
 # (the power-function EMA of Karras et al. 2024).
@@ -181,6 +186,8 @@ def _refuse(data: Tensor, labels: Tensor | None, classes: int | None, steps: int
         raise ValueError("the data holds NaN or infinity: clean it first")
     if steps < 1 or batch < 1 or not 0 <= drop <= 1:
         raise ValueError(f"steps and batch must be at least 1 and drop in [0, 1]; got {steps}, {batch}, {drop}")
+    if batch % ranks.world():
+        raise ValueError(f"a batch of {batch} cannot be shared out evenly among {ranks.world()} ranks: make it a multiple")
     if labels is None:
         return
     if not classes:
@@ -191,27 +198,56 @@ def _refuse(data: Tensor, labels: Tensor | None, classes: int | None, steps: int
 
 def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, augment, bf16) -> Iterator[Tensor]:
     device = next(run.denoiser.parameters()).device
-    look = 1 if device.type == "cpu" else 50  # reading a loss makes a GPU wait
+    look = LOOK if device.type == "cuda" else 1
+    data, labels = data.to(device), labels if labels is None else labels.to(device)
+    learner = LearnedDenoiser(ranks.wrapped(run.denoiser.net), run.denoiser.schedule, run.denoiser.target)
     run.denoiser.train()
-    while run.step < steps:
-        generator = generator_for(seed, 1, run.step)
-        chosen = order(seed, run.step * batch, batch, len(data))
-        x0, t = data[chosen], levels(batch, generator)
-        eps, cond = torch.randn(x0.shape, generator=generator), {}
-        if labels is not None:
-            dropped = torch.rand(batch, generator=generator) < drop
-            cond["y"] = labels[chosen].masked_fill(dropped, run.denoiser.net.classes).to(device)
-        if augment is not None:
-            x0, change = augment(x0, generator_for(seed, 2, run.step))
-            cond["change"] = change.to(device)
+    draw = partial(_draw, seed, batch, len(data), data.shape[1:], levels, drop if labels is not None else None, device)
+    for every, t, eps, dropped in (ahead if device.type == "cuda" else map)(draw, range(run.step, steps)):
+        chosen = every[ranks.share()]
+        x0, cond = data[chosen], {} if labels is None else {"y": labels[chosen].masked_fill(dropped, run.denoiser.net.classes)}
+        if augment is not None:  # of the whole batch on every rank, so that their number changes nothing
+            x0, cond["change"] = (part[ranks.share()] for part in augment(data[every], generator_for(seed, 2, run.step)))
         with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
-            loss = denoising_loss(run.denoiser, x0.to(device), t.to(device), eps.to(device), **cond)
-        loss = (loss if weight is None else weight(t).to(device) * loss).mean()
-        if run.step % look == 0 and not loss.isfinite():
-            raise TrainingError(f"the loss at step {run.step} is {loss:g}: nothing was learned from it; try a lower lr than {lr:g}")
+            loss = denoising_loss(learner, x0, t, eps, **cond)
+        loss = (loss if weight is None else weight(t) * loss).mean()
+        told = ranks.mean(loss.detach())
+        if run.step % look == 0 and not told.isfinite():
+            raise TrainingError(f"the loss at step {run.step} is {told:g}: nothing was learned from it; try a lower lr than {lr:g}")
         run.advance(loss, learning_rate(run.step, steps, lr))
-        yield loss.detach()
+        yield told
     run.denoiser.eval()
+
+
+def _draw(seed, batch, n, shape, levels, drop, device, step) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """All that is random in a step: which samples, at which times, with which noise and which labels dropped.
+
+    It is drawn on the CPU, for the whole batch, and of all but the samples this rank keeps its share: the same numbers
+    on every machine, whatever the number of ranks.
+    """
+    generator = generator_for(seed, 1, step)
+    chosen, t = order(seed, step * batch, batch, n), levels(batch, generator)
+    eps = torch.randn(batch, *shape, generator=generator)
+    dropped = None if drop is None else torch.rand(batch, generator=generator) < drop
+    rest = (part if part is None else _sent(part[ranks.share()], device) for part in (t, eps, dropped))
+    return _sent(chosen, device), *rest
+
+
+def _sent(value: Tensor, device: torch.device) -> Tensor:
+    """The value on the device; for a GPU through pinned memory, so that nobody waits for the copy."""
+    return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value
+
+
+def ahead(make: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:
+    """map(make, numbers), each made in the background while the one before is in use."""
+    with ThreadPoolExecutor(1) as worker:
+        soon = None
+        for number in numbers:
+            now, soon = soon, worker.submit(make, number)
+            if now is not None:
+                yield now.result()
+        if soon is not None:
+            yield soon.result()
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:

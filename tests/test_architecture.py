@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "minidiff"
 LAYERS = [  # a module imports only from layers above its own
     {"files"},
-    {"schedules", "networks", "data", "augmentations", "metrics", "runtime", "checks"},
+    {"schedules", "networks", "data", "augmentations", "metrics", "runtime", "checks", "ranks"},
     {"predictions"},
     {"checkpoints"},
     {"exact", "guidance", "samplers", "training", "judge"},
