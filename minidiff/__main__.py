@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from filelock import FileLock, Timeout
 from . import __version__, checkpoints, data, doctor, judge, lab, ranks, recipes
 from .files import write_atomically
 from .runtime import progress, runtime
-from .schedules import last_time, start
+from .schedules import start
 from .training import LOOK, TrainingError
 
 
@@ -69,7 +68,7 @@ def _add_sample(commands) -> None:
     one.add_argument("--number", type=number(int, 1, 10_000), default=64, help="how many (default: %(default)s)")
     one.add_argument("--class", dest="label", help="a class, by name or number (default: all in turn)")
     one.add_argument("--steps", type=number(int, 1, 10_000), default=50, help="steps from noise to data (default: %(default)s)")
-    one.add_argument("--sampler", choices=sorted(recipes.STEPS), default="ddim", help="default: %(default)s")
+    one.add_argument("--sampler", choices=sorted(recipes.SAMPLERS), default="ddim", help="2m does well with 8 steps (default: %(default)s)")
     one.add_argument("--guidance", type=number(float, 0, 100), default=1.0,
                      help="1: none; 2 or 3: more typical of the class, less varied (default: %(default)s)")  # fmt: skip
     one.add_argument("--temperature", type=number(float, 0, 10), default=1.0, help="multiplies all noise drawn (default: %(default)s)")
@@ -125,9 +124,9 @@ def sample_command(a: argparse.Namespace) -> int:
     y = _labels(a.label, a.number, described["names"])
     generator = torch.Generator().manual_seed(a.seed)
     shape = (a.number, *described["shape"])
-    noise = a.temperature * start(denoiser.schedule, last_time(denoiser.schedule), shape, generator)
-    step = partial(recipes.STEPS[a.sampler], temperature=a.temperature)
-    x = recipes.generate(denoiser, noise, y, step=step, steps=a.steps, guidance=a.guidance, generator=generator)
+    times, step = recipes.times_for(a.sampler, denoiser.schedule, a.steps), recipes.SAMPLERS[a.sampler](a.temperature)
+    noise = a.temperature * start(denoiser.schedule, float(times[0]), shape, generator)
+    x = recipes.generate(denoiser, noise, y, step=step, times=times, guidance=a.guidance, generator=generator)
     write_atomically(a.out, _picture(x * described["scale"] + described["shift"]))
     print(f"wrote {a.out}: {a.number} samples of {described['name']}, {a.sampler} in {a.steps} steps, seed {a.seed}")
     return 0

@@ -21,19 +21,31 @@ from . import checkpoints, data
 from .augmentations import AUGMENTATIONS, together
 from .guidance import extrapolate, given
 from .judge import load_judge
-from .metrics import frechet_distance
+from .metrics import class_fidelity, frechet_distance, jackknife, kernel_distance, precision_recall
 from .networks import MLP, UNet
 from .predictions import AnyDenoiser, LearnedDenoiser
 from .ranks import agreed
 from .runtime import progress, runtime
 from .samplers import Step, ddim_step, ddpm_step, last, sample
-from .schedules import cosine, last_time, start, uniform_times
+from .schedules import Schedule, cosine, karras_times, last_time, start, uniform_times
+from .solvers import dpm_solver_2m
 from .training import LEVELS, Run, load_run, save_run, train
 
 SHIPPED = "fashion-small.safetensors"
 RUN = "run.safetensors"  # in a run's folder: all that --resume needs
 JUDGED = "fashion-mnist"  # the data set that the judge knows
-STEPS: dict[str, Step] = {"ddim": ddim_step, "ddpm": ddpm_step}
+SAMPLERS: dict[str, Callable[[float], Step]] = {  # temperature -> step
+    "ddim": lambda temperature: partial(ddim_step, temperature=temperature),
+    "ddpm": lambda temperature: partial(ddpm_step, temperature=temperature),
+    "2m": lambda temperature: dpm_solver_2m(),  # which draws no noise on its way
+}
+
+
+def times_for(sampler: str, schedule: Schedule, steps: int) -> Tensor:
+    """Where a sampler of that name looks: few steps of 2M do best on Karras' noise levels, down to 0.02."""
+    if sampler == "2m":
+        return karras_times(steps, low=0.02, schedule=schedule)
+    return uniform_times(steps, last_time(schedule))
 
 
 @dataclass(frozen=True)
@@ -212,15 +224,16 @@ def generate(
     *,
     step: Step = ddim_step,
     steps: int = 50,
+    times: Tensor | None = None,
     guidance: float = 1.0,
     generator: torch.Generator | None = None,
     batch: int = 256,
 ) -> Tensor:
-    """Samples like noise, (N, *), which is schedules.start at the last time; y: (N,) labels, or None.
+    """Samples like noise, (N, *), which is schedules.start at the first of the times; y: (N,) labels, or None.
 
-    guidance 1 is the conditional model itself, above it the label is exaggerated (classifier-free guidance).
+    times: as for `sample` (default: `steps` equal ones from the last). guidance 1 is the conditional model itself, above it the label is exaggerated (classifier-free guidance).
     """
-    times = uniform_times(steps, last_time(denoiser.schedule))
+    times = uniform_times(steps, last_time(denoiser.schedule)) if times is None else times
     parts = []
     for first in range(0, len(noise), batch):
         part = slice(first, first + batch)
@@ -229,26 +242,38 @@ def generate(
             chosen = extrapolate(chosen, given(denoiser, y=None), guidance)
         label = f"drawing {min(first + batch, len(noise))} of {len(noise)}"
         walk = sample(step, chosen, noise[part], times, generator=generator)
-        parts.append(last(progress(walk, total=steps, label=label)))
+        parts.append(last(progress(walk, total=len(times) - 1, label=label)))
     return torch.cat(parts)
 
 
 def score(denoiser: AnyDenoiser, *, number: int = 10_000, steps: int = 50, seed: int = 0) -> dict[str, float]:
     """How the judge sees `number` class-conditional samples (DDIM, no guidance) of a Fashion-MNIST denoiser.
 
-    Returns the Frechet distance to the 10,000 test images, its floor (as many training images), and the share of
-    samples that the judge assigns to the class asked for.
+    Returns the Frechet distance to the 10,000 test images, the kernel distance (KID), precision and recall, each with
+    its standard error and its floor (as many training images), and the share of samples that the judge assigns to the
+    class asked for.
     """
     judge, test, clothes = load_judge(), data.fashion_mnist("test"), data.fashion_mnist("train")
     y = torch.arange(number) % len(test.names)
     noise = start(denoiser.schedule, last_time(denoiser.schedule), (number, 1, 28, 28), torch.Generator().manual_seed(seed))
     x = generate(denoiser, noise, y, steps=steps)
-    real = judge.features(test.x)
+    real, agreement = judge.features(test.x), class_fidelity(judge.classify(x), y)
+    values, errors = jackknife(_distances, real, judge.features(x))
+    floors = _distances(real, judge.features(clothes.x[:number]))
+    names = ("frechet_distance", "kernel_distance", "precision", "recall")
     return {
-        "frechet_distance": frechet_distance(judge.features(x), real),
-        "floor": frechet_distance(judge.features(clothes.x[:number]), real),
-        "agreement": float((judge.classify(x) == y).double().mean()),
+        **dict(zip(names, values)),
+        **{f"{name}_error": error for name, error in zip(names, errors)},
+        **{f"{name}_floor": floor for name, floor in zip(names, floors)},
+        "floor": floors[0],  # as older cards call it
+        "agreement": agreement.value,
+        "agreement_error": agreement.error,
         "samples": number,
         "ddim_steps": steps,
         "seed": seed,
     }
+
+
+def _distances(real: Tensor, fake: Tensor) -> tuple[float, float, float, float]:
+    """Frechet and kernel distance, precision and recall."""
+    return frechet_distance(fake, real), kernel_distance(fake, real).value, *precision_recall(real, fake)

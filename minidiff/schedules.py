@@ -170,11 +170,19 @@ def uniform_times(steps: int, start: float = 1.0, stop: float = 0.0) -> Tensor:
     return torch.linspace(start, stop, steps + 1, dtype=torch.float64)
 
 
-def karras_times(steps: int, low: float = 0.002, high: float = 80.0, rho: float = 7.0) -> Tensor:
-    """EDM's times: `steps` noise levels whose rho-th roots are equally spaced, then 0 (Karras et al. 2022, Eq. 5)."""
+def karras_times(
+    steps: int, low: float = 0.002, high: float = 80.0, rho: float = 7.0, schedule: Schedule = edm
+) -> Tensor:
+    """The times of `steps` noise levels whose rho-th roots are equally spaced, then 0 (Karras et al. 2022, Eq. 5).
+
+    A noise level is sigma / alpha, and on EDM's path the time itself. (steps + 1,) float64. Raises ValueError where the
+    schedule never gets as noisy as high.
+    """
     _at_least_one(steps)
-    roots = torch.linspace(high ** (1 / rho), low ** (1 / rho), steps, dtype=torch.float64)
-    return torch.cat([roots**rho, torch.zeros(1, dtype=torch.float64)])
+    levels = torch.linspace(high ** (1 / rho), low ** (1 / rho), steps, dtype=torch.float64) ** rho
+    if schedule is not edm:
+        levels = torch.tensor([time_at(schedule, angle(1.0, level)) for level in levels.tolist()], dtype=torch.float64)
+    return torch.cat([levels, torch.zeros(1, dtype=torch.float64)])
 
 
 def log_snr_times(schedule: Schedule, steps: int, start: float, stop: float) -> Tensor:

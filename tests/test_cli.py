@@ -55,7 +55,7 @@ def test_sample_writes_a_picture_that_the_seed_decides(tiny):
     first = draw(tiny)
     assert np.asarray(Image.open(io.BytesIO(first))).std() > 5
     assert draw(tiny) == first
-    changes = [("--seed", 1), ("--class", "hat"), ("--sampler", "ddpm"), ("--temperature", 0.5), ("--steps", 3), ("--class", "2", "--guidance", 3)]
+    changes = [("--seed", 1), ("--class", "hat"), ("--sampler", "ddpm"), ("--sampler", "2m"), ("--temperature", 0.5), ("--steps", 3), ("--class", "2", "--guidance", 3)]
     assert len({first, *(draw(tiny, *change) for change in changes)}) == len(changes) + 1
     assert draw(tiny, "--class", "right") == draw(tiny, "--class", "2") == draw(tiny, "--class", "Right Shoe")
 

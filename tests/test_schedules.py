@@ -210,6 +210,15 @@ def test_a_noise_level_that_a_path_never_reaches_is_refused(schedule, wanted):
         time_at(schedule, wanted)
 
 
+@pytest.mark.parametrize("schedule", [cosine, linear_beta, flow, from_betas(DDPM)])
+def test_karras_times_are_the_same_noise_levels_on_every_path(schedule):
+    times = karras_times(9, 0.02, 40.0, schedule=schedule)
+    alpha, sigma = schedule(times)
+    assert_close(sigma / alpha, karras_times(9, 0.02, 40.0), rtol=1e-6, atol=0)
+    with pytest.raises(ValueError, match="begin with less noise"):
+        karras_times(9, high=1e9, schedule=from_betas(DDPM))
+
+
 def test_karras_times_in_the_papers_notation():
     """Karras et al. 2022, Eq. 5, with N = 18, and sigma_N = 0."""
     want = [(80 ** (1 / 7) + i / 17 * (0.002 ** (1 / 7) - 80 ** (1 / 7))) ** 7 for i in range(18)] + [0.0]
