@@ -77,7 +77,7 @@ PRESETS: dict[str, Preset] = {
         "fashion-mnist", lambda: data.fashion_mnist("train"), partial(_unet, width=32, deep_blocks=2, groups=2), 8_000, 32, 5e-3
     ),
     "sprites": Preset(  # a tenth of the sprites is held out for good
-        "sprites", partial(data.sprites, "train"), partial(_unet, groups=4, changes=8), 15_000, 32, augment=("flip", "shift", "recolour")
+        "sprites", partial(data.sprites, "train"), partial(_unet, deep_blocks=3, groups=4, changes=8), 12_000, 32, augment=("flip", "shift", "recolour")
     ),
     "cifar10": Preset(  # one GPU, hours; not run yet
         "cifar-10", data.cifar10, partial(_unet, width=256, deep_width=512, blocks=3, deep_blocks=8, groups=16, changes=1),
