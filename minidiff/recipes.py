@@ -243,15 +243,11 @@ def score(denoiser: AnyDenoiser, *, number: int = 10_000, steps: int = 50, seed:
     y = torch.arange(number) % len(test.names)
     noise = start(denoiser.schedule, last_time(denoiser.schedule), (number, 1, 28, 28), torch.Generator().manual_seed(seed))
     x = generate(denoiser, noise, y, steps=steps)
-    real, agreement = judge.features(test.x), class_fidelity(judge.classify(x), y)
-    values, errors = jackknife(_distances, real, judge.features(x))
-    floors = _distances(real, judge.features(clothes.x[:number]))
-    names = ("frechet_distance", "kernel_distance", "precision", "recall")
+    compared = _compared(*(judge.features(images) for images in (test.x, x, clothes.x[:number])))
+    agreement = class_fidelity(judge.classify(x), y)
     return {
-        **dict(zip(names, values)),
-        **{f"{name}_error": error for name, error in zip(names, errors)},
-        **{f"{name}_floor": floor for name, floor in zip(names, floors)},
-        "floor": floors[0],  # as older cards call it
+        **compared,
+        "floor": compared["frechet_distance_floor"],  # as older cards call it
         "agreement": agreement.value,
         "agreement_error": agreement.error,
         "samples": number,
@@ -260,6 +256,12 @@ def score(denoiser: AnyDenoiser, *, number: int = 10_000, steps: int = 50, seed:
     }
 
 
-def _distances(real: Tensor, fake: Tensor) -> tuple[float, float, float, float]:
-    """Frechet and kernel distance, precision and recall."""
-    return frechet_distance(fake, real), kernel_distance(fake, real).value, *precision_recall(real, fake)
+def _compared(real: Tensor, fake: Tensor, others: Tensor) -> dict[str, float]:
+    """Distances of features to those of real images, with their standard errors, and their floors: what others get."""
+    same = real[: len(fake)]  # precision and recall depend on the numbers
+    rows = [
+        ("frechet_distance", *jackknife(frechet_distance, fake, real), frechet_distance(others, real)),
+        ("kernel_distance", *kernel_distance(fake, real), kernel_distance(others, real).value),
+        *zip(("precision", "recall"), *jackknife(precision_recall, same, fake), precision_recall(same, others)),
+    ]
+    return {f"{name}{part}": value for name, *values in rows for part, value in zip(("", "_error", "_floor"), values)}
