@@ -214,10 +214,13 @@ def generate(
     guidance: float = 1.0,
     generator: torch.Generator | None = None,
     batch: int = 256,
+    bf16: bool = False,
 ) -> Tensor:
     """Samples like noise, (N, *), which is schedules.start at the first of the times; y: (N,) labels, or None.
 
-    times: as for `sample` (default: `steps` equal ones from the last). guidance 1 is the conditional model itself, above it the label is exaggerated (classifier-free guidance).
+    times: as for `sample` (default: `steps` equal ones from the last). guidance 1 is the conditional model itself, above
+    it the label is exaggerated (classifier-free guidance). bf16: run the network in bfloat16, faster where the hardware
+    knows it (`fast_bf16`), with noise of about 1 % in its outputs.
     """
     times = uniform_times(steps, last_time(denoiser.schedule)) if times is None else times
     parts = []
@@ -228,7 +231,8 @@ def generate(
             chosen = extrapolate(chosen, given(denoiser, y=None), guidance)
         label = f"drawing {min(first + batch, len(noise))} of {len(noise)}"
         walk = sample(step, chosen, noise[part], times, generator=generator)
-        parts.append(last(progress(walk, total=len(times) - 1, label=label)))
+        with torch.autocast(noise.device.type, torch.bfloat16, enabled=bf16):
+            parts.append(last(progress(walk, total=len(times) - 1, label=label)))
     return torch.cat(parts)
 
 
