@@ -1,10 +1,13 @@
 """The judge: the shipped file, what it sees, and that nobody can swap it unnoticed."""
 
+import sys
+import types
+
 import pytest
 import torch
 
 from minidiff.data import DataError, fashion_mnist, find
-from minidiff.judge import Judge, load_judge, round_weights, train_judge
+from minidiff.judge import Judge, inception, load_judge, round_weights, train_judge
 from minidiff.metrics import frechet_distance
 
 
@@ -30,6 +33,7 @@ def test_features_are_what_the_last_layer_reads(judge, clothes):
     logits = features @ judge.head[-1].weight.T + judge.head[-1].bias
     torch.testing.assert_close(logits.argmax(1), judge.classify(x))
     torch.testing.assert_close(features[500:], judge.features(x[500:]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(judge.probabilities(x), logits.softmax(1), atol=1e-5, rtol=1e-4)
 
 
 def test_the_distance_grows_with_the_damage(judge, clothes):
@@ -88,3 +92,38 @@ def test_rounding_leaves_what_the_file_holds():
     assert not any("num_batches" in name for name in tensors)
     for name, value in tensors.items():
         torch.testing.assert_close(judge.state_dict()[name], value.float(), rtol=0, atol=0)
+
+
+class Inception(torch.nn.Module):
+    """In the place of torch-fidelity's: bytes (N, 3, H, W) become their sum and two colours, and no more than 50 fit."""
+
+    def __init__(self, name, layers):
+        super().__init__()
+        assert name == "inception-v3-compat" and len(layers) == 1
+        self.offset = {"2048": 0, "logits_unbiased": 1}[layers[0]]
+
+    def forward(self, x):
+        assert x.dtype == torch.uint8 and x.shape[1] == 3 and len(x) <= 50
+        x = x.float() + self.offset
+        return (torch.stack([x.sum((1, 2, 3)), x[:, 0, 0, 0], x[:, 2, 0, 0]], dim=1),)
+
+
+def test_inception_sees_all_images_in_three_colours(monkeypatch):
+    library = types.SimpleNamespace(FeatureExtractorInceptionV3=Inception)
+    monkeypatch.setitem(sys.modules, "torch_fidelity", library)
+    grey = torch.randint(256, (120, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    total, corner = grey.double().sum((1, 2, 3)), grey[:, 0, 0, 0]
+    want = torch.stack([3 * total, corner, corner], dim=1).float()
+    torch.testing.assert_close(inception(grey), want)
+    torch.testing.assert_close(inception(grey, "logits_unbiased")[:, 1:], want[:, 1:] + 1)
+    coloured = torch.cat([grey, grey.flip(0), 255 - grey], dim=1)
+    torch.testing.assert_close(inception(coloured)[:, 1:], torch.stack([corner, 255 - corner], dim=1).float())
+    for wrong in (grey.float(), grey[0], grey.repeat(1, 2, 1, 1), grey[:0]):
+        with pytest.raises(ValueError, match="uint8 in 0..255"):
+            inception(wrong)
+
+
+def test_without_torch_fidelity_one_sentence_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    with pytest.raises(RuntimeError, match=r'pip install -e "\.\[fid\]"'):
+        inception(torch.zeros(1, 1, 8, 8, dtype=torch.uint8))

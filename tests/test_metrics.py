@@ -1,11 +1,26 @@
-"""Distances between clouds, against closed forms."""
+"""Metrics of clouds, against closed forms, planted faults, and, for their errors, the spread of fresh draws."""
 
 import math
 
 import pytest
 import torch
 
-from minidiff.metrics import frechet_distance, mmd, sliced_wasserstein
+from minidiff import metrics
+from minidiff.metrics import (
+    Estimate,
+    c2st,
+    class_fidelity,
+    density_coverage,
+    floor,
+    frechet_distance,
+    inception_score,
+    jackknife,
+    kernel_distance,
+    memorisation,
+    mmd,
+    precision_recall,
+    sliced_wasserstein,
+)
 
 
 def cloud(mean, cov, n=400, seed=0):
@@ -177,7 +192,10 @@ def test_mmd_by_hand():
     assert mmd(a, b, scale=2.0) == pytest.approx(k(1) + k(3) - (k(0) + k(3) + k(1) + k(2)) / 2, rel=1e-12)
 
 
-@pytest.mark.parametrize("distance", [sliced_wasserstein, mmd])
+PAIRS = [sliced_wasserstein, mmd, kernel_distance, precision_recall, density_coverage, c2st]
+
+
+@pytest.mark.parametrize("distance", [*PAIRS, lambda a, b: memorisation(a, b, b), lambda a, b: memorisation(b, b, a)])
 def test_every_distance_refuses_unusable_clouds(distance):
     for a, b, word in [
         (torch.zeros(3, 2), torch.zeros(3, 4), "features"),
@@ -207,3 +225,282 @@ def test_unusable_directions_are_refused(options, word):
 def test_an_unusable_scale_is_refused(scale):
     with pytest.raises(ValueError, match="positive"):
         mmd(normal(5, 2), normal(5, 2), scale=scale)
+
+
+@pytest.mark.parametrize("d, n, draws", [(4, 100, 400), (16, 500, 60)])
+def test_the_frechet_distance_of_equal_normals_is_as_large_as_its_rows_are_few(d, n, draws):
+    """2 d / n from the means; from the covariances |C_a - C_b|^2 / 4, by second order, where n is far above d."""
+    got = torch.tensor([frechet_distance(normal(n, d, s), normal(n, d, s + 5000)) for s in range(draws)])
+    want = 2 * d / n + d * (d + 1) / (2 * n)
+    assert got.mean().item() == pytest.approx(want, rel=0.1)
+    assert got.std() / draws**0.5 < 0.03 * want  # so that the tenth is no accident
+
+
+# --- errors ---
+
+
+def test_the_jackknife_of_a_mean_is_the_textbook_error():
+    x = normal(40, 2)
+    value, error = jackknife(lambda x: x.mean(0), x, folds=40)
+    assert value == pytest.approx(x.mean(0).tolist()) and error == pytest.approx((x.std(0) / 40**0.5).tolist(), rel=1e-9)
+    means = torch.stack([x[rows, 0].mean() for rows in metrics._folds(40, 10)])  # ten means of four
+    assert jackknife(lambda x: x[:, 0].mean(), x).error == pytest.approx(means.std().item() / 10**0.5, rel=1e-9)
+
+
+def test_the_jackknife_keeps_labels_with_their_images():
+    x = torch.arange(30)
+    together = jackknife(lambda x, y, z: ((x == y).double().mean(), len(z)), x, x.clone(), torch.zeros(20), folds=5)
+    assert together == ([1.0, 20.0], [0.0, 0.0])
+    sorted_by_class = torch.arange(100) // 10  # a fold of neighbours, or of every tenth, would lose a class
+    kept = jackknife(lambda y: len(y.unique()), sorted_by_class)
+    assert kept == (10.0, 0.0) == jackknife(lambda y: len(y.unique()), torch.arange(100) % 10)
+
+
+@pytest.mark.parametrize("metric", [frechet_distance, sliced_wasserstein, kernel_distance])
+def test_the_jackknife_foretells_how_fresh_draws_scatter(metric):
+    draws = [(normal(100, 3, s), 1.3 * normal(70, 3, s + 5000) + 1) for s in range(60)]
+    value = lambda found: found.value if isinstance(found, Estimate) else found  # noqa: E731
+    spread = torch.tensor([value(metric(*pair)) for pair in draws]).std().item()
+    errors = torch.tensor([jackknife(metric, *pair, folds=20).error for pair in draws[:12]])
+    assert errors.square().mean().sqrt().item() == pytest.approx(spread, rel=0.3)
+    assert jackknife(metric, *draws[0]).value == value(metric(*draws[0]))
+
+
+@pytest.mark.parametrize("folds", [0, 1, 11])
+def test_impossible_folds_are_refused(folds):
+    for ask in (lambda: jackknife(frechet_distance, normal(40, 2), normal(10, 2), folds=folds),
+                lambda: inception_score(torch.full((10, 2), 0.5), splits=folds)):  # fmt: skip
+        with pytest.raises(ValueError, match=f"{folds} parts of"):
+            ask()
+
+
+def test_a_floor_compares_different_rows_of_the_sizes_asked_for():
+    rows = torch.arange(50.0)[:, None]
+    sizes = lambda a, b: (len(a), len(b), len(torch.cat([a, b]).unique()))  # noqa: E731
+    for n, m in [(20, 30), (2, 2)]:
+        assert floor(sizes, rows, n, m) == ([n, m, n + m], [0, 0, 0])
+
+
+def test_a_floor_says_how_far_one_draw_scatters():
+    real = normal(4000, 1)
+    shift = lambda a, b: a.mean() - b.mean()  # noqa: E731
+    value, scatter = floor(shift, real, 50, 100, draws=400)
+    want = (1 / 50 + 1 / 100) ** 0.5
+    assert scatter == pytest.approx(want, rel=0.12) and abs(value) < 4 * want / 20
+    ten = []
+    assert floor(lambda a, b: ten.append(a[0, 0].item()) or Estimate(float(len(ten)), 99.0), real, 50, 50).value == 5.5
+    assert len(set(ten)) == 10  # ten draws, all different
+
+
+@pytest.mark.parametrize("n, m, draws, word", [(6, 5, 2, "from 10"), (1, 5, 2, "at least 2"), (5, 1, 2, "at least 2"),
+                                               (5, 5, 1, "draws")])  # fmt: skip
+def test_an_impossible_floor_is_refused(n, m, draws, word):
+    with pytest.raises(ValueError, match=word):
+        floor(frechet_distance, normal(10, 2), n, m, draws=draws)
+
+
+def test_a_floor_of_all_rows_and_two_draws_is_possible():
+    assert floor(frechet_distance, normal(10, 2), 5, 5, draws=2).error > 0
+
+
+# --- the kernel distance ---
+
+
+def test_the_kernel_distance_of_two_gaussians():
+    """In one dimension (1 + x y)^3 compares the first three moments: 3 dm1^2 + 3 dm2^2 + dm3^2. Unbiased at any size."""
+    moments = lambda mean, std: (mean, mean**2 + std**2, mean**3 + 3 * mean * std**2)  # noqa: E731
+    got = torch.tensor([kernel_distance(normal(20, 1, s), 0.5 * normal(15, 1, s + 5000) + 1).value for s in range(600)])
+    gaps = [(p - q) ** 2 for p, q in zip(moments(0, 1), moments(1, 0.5))]
+    want, error = 3 * gaps[0] + 3 * gaps[1] + gaps[2], got.std().item() / 600**0.5
+    assert abs(got.mean().item() - want) < 4 * error < want / 3
+
+
+def test_the_kernel_distance_by_hand():
+    """Two points each, in two dimensions: x.y / 2 + 1 is 2 between the first two, 1 between all others but twins."""
+    a, b = torch.tensor([[1.0, 1.0], [2.0, 0.0]]), torch.tensor([[0.0, 0.0], [0.0, 2.0]])
+    across = [1, 2**3, 1, 1]  # (1, 1).(0, 2) / 2 + 1 = 2
+    assert kernel_distance(a, b).value == pytest.approx(2**3 + 1 - sum(across) / 2, rel=1e-12)
+
+
+def test_the_error_of_the_kernel_distance_is_that_of_leaving_one_row_out():
+    a, b = normal(60, 3), 1.2 * normal(45, 3, seed=1) + 0.5
+    squares = 0.0
+    for n, without in ((60, lambda k: (a[torch.arange(60) != k], b)), (45, lambda k: (a, b[torch.arange(45) != k]))):
+        values = torch.tensor([kernel_distance(*without(k)).value for k in range(n)]).double()
+        squares += (n - 1) * values.var(correction=0).item()
+    assert kernel_distance(a, b).error == pytest.approx(squares**0.5, rel=0.03)  # they differ by about 1 / n
+
+
+# --- the Inception Score ---
+
+
+def test_the_inception_score_counts_classes_that_are_clear():
+    unsure = torch.full((40, 4), 0.25)
+    assert inception_score(unsure) == pytest.approx((1, 0))  # nothing is clear
+    half = torch.cat(metrics._folds(40, 2)).argsort() < 20  # whoever is in the first split
+    clear = torch.zeros(40, 4)
+    clear[half.nonzero()[:, 0], torch.arange(20) % 4] = 1
+    clear[~half, 2] = 1
+    # four classes in one split, one in the other; their spread is |4 - 1| / sqrt(2), the mean's error 1 / sqrt(2) of it
+    assert inception_score(clear, splits=2) == pytest.approx((2.5, 1.5))
+    nine = torch.tensor([[0.9, 0.1], [0.1, 0.9]])[(torch.cat(metrics._folds(40, 2)).argsort() % 2)]
+    want = math.exp(math.log(2) + 0.9 * math.log(0.9) + 0.1 * math.log(0.1))
+    assert inception_score(nine.float(), splits=2).value == pytest.approx(want, rel=1e-6)
+
+
+def test_the_error_of_the_inception_score_is_the_spread_of_fresh_draws():
+    draws = [inception_score((2 * normal(200, 3, s)).softmax(1)) for s in range(150)]
+    spread = torch.tensor([value for value, _ in draws]).std().item()
+    assert torch.tensor([error for _, error in draws]).square().mean().sqrt().item() == pytest.approx(spread, rel=0.2)
+
+
+@pytest.mark.parametrize("row", [[2.0, -1.0], [0.5, 0.498], [0.5, 0.502]])
+def test_what_is_no_probability_is_refused(row):
+    good = torch.tensor([0.4, 0.6])
+    with pytest.raises(ValueError, match="softmax"):
+        inception_score(torch.stack([good] * 10 + [torch.tensor(row)]), splits=2)
+
+
+# --- neighbours ---
+
+
+def on_a_line(*x):
+    return torch.tensor(x)[:, None]
+
+
+def test_precision_and_recall_by_hand():
+    real = on_a_line(0.0, 1, 2, 10)  # with k = 1 they reach 1, 1, 1 and 8 far; with k = 2 they reach 2, 1, 2 and 9
+    fake = on_a_line(3.0, 19, -1, -2, -50)  # with k = 1: 4, 16, 1, 1, 48; with k = 2: 5, 20, 4, 5, 49
+    assert precision_recall(real, fake, k=1) == pytest.approx((2 / 5, 1))  # 3 and -1, just; 19 is 9 away from 10
+    assert precision_recall(real, fake, k=2) == pytest.approx((4 / 5, 1))
+    assert precision_recall(fake, real, k=1) == pytest.approx((1, 2 / 5))
+    real, fake = on_a_line(0.0, 0.5, 30, 31), on_a_line(0.25, 0.3, 0.35, 0.6)  # 0.6 alone reaches far enough, to 0.5
+    assert precision_recall(real, fake, k=1) == pytest.approx((1, 1 / 4))
+
+
+def test_density_and_coverage_by_hand():
+    real = on_a_line(0.0, 1, 2, 10)  # reach 1, 1, 1, 8
+    fake = on_a_line(1.5, 3, 40)  # in the balls of 1, 2 | 2, 10 | none
+    assert density_coverage(real, fake, k=1) == pytest.approx((4 / 3, 3 / 4))
+    # with k = 2 they reach 2, 1, 2, 9: in those of 0, 1, 2, 10 | 2, 10 | none
+    assert density_coverage(real, fake, k=2) == pytest.approx((6 / 3 / 2, 1))
+
+
+@pytest.mark.parametrize("n, m, k", [(30, 20, 2), (20, 40, 3)])
+def test_density_and_coverage_of_equal_distributions(n, m, k):
+    """Naeem et al. 2020: a new point is as likely the nearest as any other."""
+    got = torch.tensor([density_coverage(normal(n, 3, s), normal(m, 3, s + 5000), k=k) for s in range(300)]).double()
+    none = math.prod((n - j) / (n + m - j) for j in range(1, k + 1))
+    error = got.std(0) / 300**0.5
+    assert ((got.mean(0) - torch.tensor([1, 1 - none])).abs() < 4 * error).all() and (error < 0.02).all()
+
+
+def two_modes(n, seed, share=0.5, spread=1.0):
+    """Around +8 and, for a share of the rows, -8."""
+    x = spread * normal(n, 3, seed)
+    x[:, 0] += torch.where(torch.arange(n) < share * n, -8.0, 8.0)
+    return x
+
+
+def test_a_dropped_mode_lowers_recall_and_a_blur_lowers_precision():
+    real = two_modes(200, 0)
+    precision, recall = precision_recall(real, two_modes(200, 1))  # the floor
+    density, coverage = density_coverage(real, two_modes(200, 1))
+    dropped, blurred = two_modes(200, 2, share=0), two_modes(200, 3, spread=2.0)
+    assert precision_recall(real, dropped)[0] > precision - 0.05 and precision_recall(real, dropped)[1] < recall - 0.3
+    assert density_coverage(real, dropped)[0] > density - 0.2 and density_coverage(real, dropped)[1] < coverage - 0.3
+    assert precision_recall(real, blurred)[0] < precision - 0.2 and precision_recall(real, blurred)[1] > recall - 0.05
+    assert density_coverage(real, blurred)[0] < density - 0.2
+
+
+def test_too_many_neighbours_are_refused():
+    few, many = normal(4, 2), normal(9, 2, seed=1)
+    assert precision_recall(few, many) and precision_recall(many, few) and density_coverage(few, many, k=3)
+    for ask in (lambda k: precision_recall(few, many, k=k), lambda k: precision_recall(many, few, k=k),
+                lambda k: density_coverage(few, many, k=k)):  # fmt: skip
+        with pytest.raises(ValueError, match="from 1 to 3, with 4 rows .* got 4"):
+            ask(4)
+        with pytest.raises(ValueError, match="got 0"):
+            ask(0)
+    assert density_coverage(many, few)[0] > 0  # k = 5 asks only for as many real rows
+
+
+# --- memorisation ---
+
+
+def test_a_memoriser_is_flagged_by_its_neighbours_and_not_by_the_frechet_distance():
+    train, test, others = normal(400, 6), normal(300, 6, seed=1), normal(300, 6, seed=2)
+    copies = train[:300] + 0.01 * normal(300, 6, seed=3)
+    usual, scatter = floor(frechet_distance, normal(3000, 6, seed=4), 300, 300)
+    assert abs(frechet_distance(copies, test) - usual) < 3 * scatter
+    value, error = memorisation(copies, train, test)
+    assert value == 1 and (value - 0.5) / error > 20
+    honest = memorisation(others, train, test)
+    assert abs(honest.value - 0.5) < 3 * honest.error
+    assert memorisation(4 * others, train, test).value < 0.1  # far from everything
+
+
+def test_memorisation_by_hand():
+    train, test = on_a_line(0.0, 10), on_a_line(1.0, 13, -2)  # 1, 3 and 2 away
+    fake = on_a_line(9.5, -2, 8, 20)  # 0.5, 2, 2 and 10 away: closer than 3, 1.5, 1.5 and 0 of the three
+    assert memorisation(fake, train, test) == pytest.approx((6 / 12, (8 / (12 * 4 * 3)) ** 0.5))
+    assert memorisation(fake[:2], train, test).value == pytest.approx(4.5 / 6)
+    assert memorisation(train, train, train).value == 0.5
+
+
+@pytest.mark.parametrize("n, t, m", [(60, 20, 90), (90, 400, 60)])
+def test_without_memorisation_chance_does_what_the_error_says(n, t, m):
+    got = [memorisation(normal(n, 2, s), normal(t, 2, s + 5000), normal(m, 2, s + 9000)) for s in range(300)]
+    values = torch.tensor([value for value, _ in got])
+    assert values.mean().item() == pytest.approx(0.5, abs=4 * got[0].error / 300**0.5)
+    assert values.std().item() == pytest.approx(got[0].error, rel=0.15)
+
+
+# --- classes and classifiers ---
+
+
+def test_class_fidelity_is_a_share_with_a_binomial_error():
+    said, asked = torch.tensor([0, 1, 2, 3, 3]), torch.tensor([0, 1, 2, 2, 3])
+    assert class_fidelity(said, asked) == pytest.approx((0.8, (0.8 * 0.2 / 5) ** 0.5))
+    assert class_fidelity(asked[:1], asked[:1]) == (1, 0)
+    for wrong in (said[:4], said[:, None], said[:0]):
+        with pytest.raises(ValueError, match="label a sample"):
+            class_fidelity(wrong, asked if len(wrong) else wrong)
+    with pytest.raises(ValueError, match="label a sample"):
+        class_fidelity(said[:, None], said[:, None])
+
+
+def test_a_classifier_cannot_tell_equal_clouds_apart():
+    got = torch.tensor([c2st(normal(80, 2, s), normal(80, 2, s + 5000)).value for s in range(300)])
+    null = 1 / (2 * 80**0.5)  # 40 rows of each are tested
+    assert got.mean().item() == pytest.approx(0.5, abs=4 * null / 300**0.5)
+    assert 0.75 * null < got.std() < 1.1 * null
+    assert (got > 0.5 + 1.64 * null).double().mean() < 0.08
+
+
+def test_a_classifier_tells_clouds_apart_that_are():
+    a = normal(60, 2)
+    assert c2st(a, a + 20) == (1, 0)
+    assert c2st(a, 0.3 * a).value > 0.5 + 3 / (2 * 60**0.5)  # one within the other
+    assert c2st(torch.zeros(3, 1), torch.ones(3, 1)) == (1, 0)
+    with pytest.raises(ValueError, match="60 rows and b 59: give equally many"):
+        c2st(a, a[1:])
+
+
+def test_never_too_many_distances_at_once(monkeypatch):
+    """With little memory: the same numbers, block by block."""
+    a, b = normal(30, 3), normal(30, 3, seed=1) + 0.5
+    several = [*PAIRS, lambda a, b: memorisation(a, b, b + 0.1)]
+    wanted, sizes, cdist = [metric(a, b) for metric in several], [], torch.cdist
+
+    def noted(x, y):
+        sizes.append(x.shape[-2] * y.shape[-2])
+        return cdist(x, y)
+
+    monkeypatch.setattr(torch, "cdist", noted)
+    for chunk in (1, 100):
+        monkeypatch.setattr(metrics, "CHUNK", chunk)
+        sizes.clear()
+        for metric, want in zip(several, wanted):
+            assert metric(a, b) == pytest.approx(want, rel=1e-9)
+        assert max(sizes) == max(30, chunk // 30 * 30)
