@@ -161,12 +161,12 @@ def test_what_is_not_said_is_said_in_the_signature():
 
 
 def test_no_randomness_serves_twice(monkeypatch):
-    """The shuffle of an epoch and the noise of a step come from generators of their own."""
+    """The shuffle of an epoch, the noise of a step and its augmentation come from generators of their own."""
     keys, make = [], training.generator_for
     monkeypatch.setattr(training, "generator_for", lambda *key: keys.append(key) or make(*key))
     training._shuffle.cache_clear()
-    list(train(LearnedDenoiser(MLP(dim=1, width=8), cosine), torch.randn(10, 1), steps=4, batch=5))
-    assert len(keys) == len(set(keys)) == 4 + 2
+    list(train(LearnedDenoiser(MLP(dim=1, width=8, changes=1), cosine), torch.randn(10, 1), steps=4, batch=5, augment=negate))
+    assert len(keys) == len(set(keys)) == 4 + 4 + 2
 
 
 def test_every_epoch_shows_every_sample_once_in_a_new_order():

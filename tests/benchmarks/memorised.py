@@ -58,7 +58,7 @@ def draw(denoiser: LearnedDenoiser, labels: Tensor, number: int, guidance: float
     """Samples (number, 3, 32, 32) in standardised units, and their categories, as frequent as among the labels."""
     y = labels.sort().values[torch.linspace(0, len(labels) - 1, number).round().long()]
     noise = start(denoiser.schedule, 1.0, (number, 3, 32, 32), torch.Generator().manual_seed(seed))
-    return recipes.generate(denoiser, noise, y, steps=50, guidance=guidance), y
+    return recipes.generate(denoiser, noise, y, steps=50, guidance=guidance, batch=50), y
 
 
 @torch.no_grad()
