@@ -482,3 +482,26 @@ def test_a_compiler_finds_one_graph_and_the_same_losses(make):
         told.append([float(loss) for loss in losses])
     assert_close(told[1], told[0], rtol=1e-4, atol=0)
     assert denoiser.net._compiled_call_impl is not None
+
+
+def test_what_is_drawn_ahead_is_what_would_be_drawn_in_turn():
+    """On a GPU the next batch is made in the background: one ahead and no more, in order, and its errors are not lost."""
+    made = []
+
+    def make(number):
+        made.append(number)
+        if number == 7:
+            raise ValueError("seven")
+        return number**2
+
+    walk = training.ahead(make, iter(range(10)))
+    for number in range(6):
+        assert next(walk) == number**2
+        assert len(made) <= number + 2
+    assert next(walk) == 36
+    with pytest.raises(ValueError, match="seven"):
+        next(walk)
+    assert list(training.ahead(make, range(3))) == [0, 1, 4] and list(training.ahead(make, [])) == []
+    draw = lambda step: training._draw(0, 4, 9, (2,), uniform_angle(cosine), None, torch.device("cpu"), step)  # noqa: E731
+    for one, other in zip(training.ahead(draw, range(5)), map(draw, range(5)), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one[:3], other[:3])) and one[3] is other[3] is None
