@@ -292,8 +292,8 @@ def test_a_floor_says_how_far_one_draw_scatters():
     assert len(set(ten)) == 10  # ten draws, all different
 
 
-@pytest.mark.parametrize("n, m, draws, word", [(6, 5, 2, "from 10"), (1, 5, 2, "at least 2"), (5, 1, 2, "at least 2"),
-                                               (5, 5, 1, "draws")])  # fmt: skip
+@pytest.mark.parametrize("n, m, draws, word", [(6, 5, 2, "drawn from 10"), (1, 5, 2, "drawn from 10"),
+                                               (5, 1, 2, "drawn from 10"), (5, 5, 1, "draws")])  # fmt: skip
 def test_an_impossible_floor_is_refused(n, m, draws, word):
     with pytest.raises(ValueError, match=word):
         floor(frechet_distance, normal(10, 2), n, m, draws=draws)
