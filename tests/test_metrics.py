@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from minidiff import metrics
+from minidiff import metrics, recipes
 from minidiff.metrics import (
     Estimate,
     c2st,
@@ -292,15 +292,16 @@ def test_a_floor_says_how_far_one_draw_scatters():
     assert len(set(ten)) == 10  # ten draws, all different
 
 
-@pytest.mark.parametrize("n, m, draws, word", [(6, 5, 2, "from 10"), (1, 5, 2, "at least 2"), (5, 1, 2, "at least 2"),
-                                               (5, 5, 1, "draws")])  # fmt: skip
+@pytest.mark.parametrize("n, m, draws, word", [(6, 5, 2, "drawn from 10"), (1, 5, 2, "drawn from 10"),
+                                               (5, 1, 2, "drawn from 10"), (5, 5, 1, "draws")])  # fmt: skip
 def test_an_impossible_floor_is_refused(n, m, draws, word):
     with pytest.raises(ValueError, match=word):
         floor(frechet_distance, normal(10, 2), n, m, draws=draws)
 
 
-def test_a_floor_of_all_rows_and_two_draws_is_possible():
-    assert floor(frechet_distance, normal(10, 2), 5, 5, draws=2).error > 0
+def test_a_floor_of_all_rows_and_two_draws_is_possible_and_comes_out_again():
+    two = floor(frechet_distance, normal(10, 2), 5, 5, draws=2)
+    assert two == floor(frechet_distance, normal(10, 2), 5, 5, draws=2) and two.error > 0
 
 
 # --- the kernel distance ---
@@ -384,6 +385,7 @@ def test_density_and_coverage_by_hand():
     assert density_coverage(real, fake, k=1) == pytest.approx((4 / 3, 3 / 4))
     # with k = 2 they reach 2, 1, 2, 9: in those of 0, 1, 2, 10 | 2, 10 | none
     assert density_coverage(real, fake, k=2) == pytest.approx((6 / 3 / 2, 1))
+    assert density_coverage(on_a_line(0.0, 1, 5), on_a_line(-1.0, 9), k=1) == pytest.approx((1, 2 / 3))  # both just in
 
 
 @pytest.mark.parametrize("n, m, k", [(30, 20, 2), (20, 40, 3)])
@@ -411,6 +413,14 @@ def test_a_dropped_mode_lowers_recall_and_a_blur_lowers_precision():
     assert density_coverage(real, dropped)[0] > density - 0.2 and density_coverage(real, dropped)[1] < coverage - 0.3
     assert precision_recall(real, blurred)[0] < precision - 0.2 and precision_recall(real, blurred)[1] > recall - 0.05
     assert density_coverage(real, blurred)[0] < density - 0.2
+
+
+def test_options_unless_told_otherwise():
+    a, b, p = normal(60, 2), normal(60, 2, seed=1), normal(60, 5).softmax(1)
+    assert precision_recall(a, b) == precision_recall(a, b, k=3) != precision_recall(a, b, k=4)
+    assert density_coverage(a, b) == density_coverage(a, b, k=5) != density_coverage(a, b, k=4)
+    assert inception_score(p) == inception_score(p, splits=10) != inception_score(p, splits=9)
+    assert mmd(a, b) == mmd(a, b, scale=1.0) and sliced_wasserstein(a, b) == sliced_wasserstein(a, b, directions=128)
 
 
 def test_too_many_neighbours_are_refused():
@@ -485,6 +495,20 @@ def test_a_classifier_tells_clouds_apart_that_are():
     assert c2st(torch.zeros(3, 1), torch.ones(3, 1)) == (1, 0)
     with pytest.raises(ValueError, match="60 rows and b 59: give equally many"):
         c2st(a, a[1:])
+
+
+def test_a_score_has_errors_and_floors():
+    """What `minidiff judge` records: the model's, its error, and what other real images get."""
+    real, fake, others = two_modes(90, 0), two_modes(60, 1, share=0), two_modes(60, 2)
+    got = recipes._compared(real, fake, others)
+    assert got["frechet_distance"] == frechet_distance(fake, real) > 10 * got["frechet_distance_floor"]
+    assert got["frechet_distance_floor"] == frechet_distance(others, real)
+    assert (got["kernel_distance"], got["kernel_distance_error"]) == pytest.approx(kernel_distance(real, fake))
+    assert got["kernel_distance_floor"] == pytest.approx(kernel_distance(real, others).value)
+    assert (got["precision"], got["recall"]) == precision_recall(real[:60], fake)
+    assert (got["precision_floor"], got["recall_floor"]) == precision_recall(real[:60], others)
+    assert got["recall"] < 0.7 < got["precision"] and 0 < got["precision_error"] < 0.2 and 0 < got["recall_error"] < 0.5
+    assert 0.01 < got["frechet_distance_error"] / got["frechet_distance"] < 0.5 and len(got) == 12
 
 
 def test_never_too_many_distances_at_once(monkeypatch):

@@ -98,10 +98,11 @@ def test_memorisation():
     assert 2 * scipy.stats.norm.sf(abs(value - 0.5) / error) == pytest.approx(p, **CLOSE)
 
 
-def test_classifier():
-    a, b = clouds(70, 70, 4)
-    known, unseen = (rows.numpy() for rows in metrics._folds(70, 2))
-    vote = KNeighborsClassifier(9).fit(np.concatenate([a[known], b[known]]), np.repeat([0, 1], 35))  # isqrt(70) = 8, made odd
-    right = vote.predict(np.concatenate([a[unseen], b[unseen]])) == np.repeat([0, 1], 35)
-    assert ours(metrics.c2st, a, b) == pytest.approx((right.mean(), (right.mean() * (1 - right.mean()) / 70) ** 0.5), **CLOSE)
+@pytest.mark.parametrize("n, k", [(64, 9), (130, 11)])  # the roots of n are 8, made odd, and 11
+def test_classifier(n, k):
+    a, b = clouds(n, n, 4)
+    known, unseen = (rows.numpy() for rows in metrics._folds(n, 2))
+    vote = KNeighborsClassifier(k).fit(np.concatenate([a[known], b[known]]), np.repeat([0, 1], n // 2))
+    right = vote.predict(np.concatenate([a[unseen], b[unseen]])) == np.repeat([0, 1], n // 2)
+    assert ours(metrics.c2st, a, b) == pytest.approx((right.mean(), (right.mean() * (1 - right.mean()) / n) ** 0.5), **CLOSE)
     assert 0.55 < right.mean() < 0.95

@@ -511,3 +511,43 @@ def test_a_learned_variance_leaves_the_loss_on_the_mean_alone():
     x0, eps, t = torch.randn(4, 2), torch.randn(4, 2), torch.rand(4)
     losses = [denoising_loss(LearnedDenoiser(net, cosine, "eps"), x0, t, eps) for net in (Both(), One())]
     assert_close(*losses)
+
+
+@pytest.mark.parametrize("make", [lambda: MLP(width=16, depth=1, classes=3), lambda: UNet(size=8, width=8, deep_width=16, deep_blocks=1, classes=3)])
+def test_a_compiler_finds_one_graph_and_the_same_losses(make):
+    """fullgraph: nothing in the network makes the compiler stop, or a GPU wait; aot_eager needs no C++ compiler."""
+    told = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        denoiser = LearnedDenoiser(make(), cosine, "v")
+        if compiled:
+            denoiser.net.compile(backend="aot_eager", fullgraph=True)
+        shape = (12, 2) if isinstance(denoiser.net, MLP) else (12, 1, 8, 8)
+        data = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+        losses = train(denoiser, data, labels=torch.arange(12) % 3, steps=4, batch=6, lr=0.01)
+        told.append([float(loss) for loss in losses])
+    assert_close(told[1], told[0], rtol=1e-4, atol=0)
+    assert denoiser.net._compiled_call_impl is not None
+
+
+def test_what_is_drawn_ahead_is_what_would_be_drawn_in_turn():
+    """On a GPU the next batch is made in the background: one ahead and no more, in order, and its errors are not lost."""
+    made = []
+
+    def make(number):
+        made.append(number)
+        if number == 7:
+            raise ValueError("seven")
+        return number**2
+
+    walk = training.ahead(make, iter(range(10)))
+    for number in range(6):
+        assert next(walk) == number**2
+        assert len(made) <= number + 2
+    assert next(walk) == 36
+    with pytest.raises(ValueError, match="seven"):
+        next(walk)
+    assert list(training.ahead(make, range(3))) == [0, 1, 4] and list(training.ahead(make, [])) == []
+    draw = lambda step: training._draw(0, 4, 9, (2,), uniform_angle(cosine), None, torch.device("cpu"), step)  # noqa: E731
+    for one, other in zip(training.ahead(draw, range(5)), map(draw, range(5)), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one[:3], other[:3])) and one[3] is other[3] is None

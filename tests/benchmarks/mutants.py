@@ -47,6 +47,7 @@ TESTS = {  # which test files can tell, the quickest first
     "solvers": ("solvers",),
     "likelihood": ("likelihood",),
     "notation": ("notation",),
+    "metrics": ("metrics", "metrics_peers"),
     "training": ("training", "checkpoints"),
 }
 COPIED = (".ci", "minidiff", "tests", "notebooks", "data", "pyproject.toml", "README.md")
