@@ -300,3 +300,4 @@ def test_lab_forgets_no_signal_that_comes_early():
 def test_presets_name_their_data():
     assert set(recipes.DATA_SETS) >= {"fashion-mnist", "sprites", "two-moons"}
     assert all(name in recipes.PRESETS for name in recipes.DATA_SETS.values())
+    assert len(recipes.PRESETS["sprites"].load()) == len(data.sprites("train"))  # nobody trains on what is held out

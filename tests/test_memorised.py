@@ -1,6 +1,7 @@
 """What is said of the sprites model's memory: the distance it rests on, and the record that the data card repeats."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from minidiff import data
+from minidiff import checkpoints, data
 from minidiff.predictions import LearnedDenoiser
 from minidiff.schedules import cosine
 
@@ -78,3 +79,39 @@ def test_samples_are_as_frequent_as_the_labels(monkeypatch):
     count, want = (torch.bincount(labels, minlength=18).double() for labels in (y, data.sprites("train").y))
     assert x.shape == (300, 3, 32, 32) and (count - 300 * want / want.sum()).abs().max() < 1.5
     assert count.min() >= memorised.PAIRS
+
+
+# ---- the model that is shipped
+
+SHIPPED = ROOT / "data" / "sprites.safetensors"
+CARD = checkpoints.read(SHIPPED)[1]
+
+
+def test_the_shipped_model_never_saw_what_is_held_out():
+    assert CARD["data"]["name"] == "sprites" and CARD["data"]["examples"] == len(data.sprites("train")) == 1331
+    assert CARD["settings"]["preset"] == "sprites" and CARD["record"]["device"].startswith("cpu: ")
+    assert CARD["record"]["steps"] == CARD["settings"]["steps"]  # trained to its end
+    assert SHIPPED.stat().st_size <= 4_000_000
+
+
+def test_the_shipped_model_denoises_what_it_never_saw_and_better_by_its_category():
+    denoiser, test = checkpoints.load(SHIPPED)[0], data.sprites("test")[::3]
+    told, wrong = test, replace(test, y=(test.y + 9) % 18)
+    assert memorised.loss(denoiser, told, levels=4) < memorised.loss(denoiser, wrong, levels=4) < 0.5  # silence: about 1
+
+
+def test_the_data_card_tells_what_the_checkpoint_records():
+    text = " ".join((ROOT / "data" / "README.md").read_text(encoding="utf-8").split())
+    memory, record = CARD["record"]["memory"], CARD["record"]
+    low, middle, _ = memory["distance_of_samples"]
+    near, usual, _ = memory["distance_of_held_out"]
+    for said in (
+        f"{record['steps']:,} steps",
+        f"{round(record['seconds'] / 60)} minutes",
+        f"{record['images_seen'] / 1e6:.2f} million",
+        f"{middle:.3f} from the nearest training sprite (5 % of them within {low:.3f})",
+        f"{usual:.3f} (within {near:.3f},",
+        f"{100 * memory['share_nearer_than_95_percent_of_held_out']:.1f} % of the samples",
+        f"{memory['loss_on_training_sprites']:.3f} on sprites it was trained on and {memory['loss_on_held_out_sprites']:.3f} on those",
+    ):
+        assert said in text, said
