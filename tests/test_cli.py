@@ -258,7 +258,13 @@ def test_judge_shows_every_score_with_its_error_and_its_floor(capsys, monkeypatc
     told = {f"{name}{part}": k + j / 10 for k, name in enumerate(("frechet_distance", "kernel_distance", "precision", "recall"))
             for j, part in enumerate(("", "_error", "_floor"))}  # fmt: skip
     asked = []
-    monkeypatch.setattr("minidiff.recipes.score", lambda denoiser, **options: asked.append(options) or told | {"agreement": 0.9, "agreement_error": 0.01})
+
+    def score(denoiser, **options):
+        """What the help says."""
+        asked.append(options)
+        return told | {"agreement": 0.9, "agreement_error": 0.01}
+
+    monkeypatch.setattr("minidiff.recipes.score", score)
     assert run("judge", "--number", 300, "--steps", 7, "--seed", 2) == 0
     out = capsys.readouterr().out
     assert asked == [{"number": 300, "steps": 7, "seed": 2}]
