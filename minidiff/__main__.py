@@ -244,8 +244,11 @@ def judge_command(a: argparse.Namespace) -> int:
     if card.get("data", {}).get("name") != recipes.JUDGED:
         raise ValueError(f"the judge knows Fashion-MNIST only; {path} was trained on something else")
     result = recipes.score(denoiser, number=a.number, steps=a.steps, seed=a.seed)
-    print(f"Frechet distance {result['frechet_distance']:.2f} (floor {result['floor']:.2f}); the judge agrees with "
-          f"{100 * result['agreement']:.1f} % of {a.number:,} classes; DDIM, {a.steps} steps, no guidance, seed {a.seed}")  # fmt: skip
+    for name in ("frechet_distance", "kernel_distance", "precision", "recall"):
+        value, error, floor = (result[name + part] for part in ("", "_error", "_floor"))
+        print(f"{name.replace('_', ' '):17} {value:8.3f} +- {error:.3f}   real images in place of samples: {floor:.3f}")
+    print(f"{'agreement':17} {result['agreement']:8.3f} +- {result['agreement_error']:.3f}   with the classes asked for; "
+          f"{a.number:,} samples, DDIM, {a.steps} steps, no guidance, seed {a.seed}")  # fmt: skip
     if a.record:
         tensors, card = checkpoints.read(path)
         card["record"]["metrics"] = result

@@ -301,3 +301,23 @@ def test_presets_name_their_data():
     assert set(recipes.DATA_SETS) >= {"fashion-mnist", "sprites", "two-moons"}
     assert all(name in recipes.PRESETS for name in recipes.DATA_SETS.values())
     assert len(recipes.PRESETS["sprites"].load()) == len(data.sprites("train"))  # nobody trains on what is held out
+
+
+def test_judge_shows_every_score_with_its_error_and_its_floor(capsys, monkeypatch):
+    told = {f"{name}{part}": k + j / 10 for k, name in enumerate(("frechet_distance", "kernel_distance", "precision", "recall"))
+            for j, part in enumerate(("", "_error", "_floor"))}  # fmt: skip
+    asked = []
+
+    def score(denoiser, **options):
+        """What the help says."""
+        asked.append(options)
+        return told | {"agreement": 0.9, "agreement_error": 0.01}
+
+    monkeypatch.setattr("minidiff.recipes.score", score)
+    assert run("judge", "--number", 300, "--steps", 7, "--seed", 2) == 0
+    out = capsys.readouterr().out
+    assert asked == [{"number": 300, "steps": 7, "seed": 2}]
+    for line in ("frechet distance     0.000 +- 0.100   real images in place of samples: 0.200",
+                 "recall               3.000 +- 3.100   real images in place of samples: 3.200",
+                 "agreement            0.900 +- 0.010   with the classes asked for; 300 samples, DDIM, 7 steps, no guidance, seed 2"):  # fmt: skip
+        assert line in out
