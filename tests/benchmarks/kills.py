@@ -70,6 +70,8 @@ def survive(kills: int, root: Path, seed: int = 0) -> dict[str, int]:
         status = run(folder, dice.uniform(0, length) if seen["kills"] < kills else None)
         if status is None:
             seen["kills"] += 1
+            if seen["kills"] % 50 == 0:
+                print(f"{seen['kills']} kills, a whole training takes {length:.1f} s", flush=True)
             if (folder / RUN).exists():
                 state(folder)
             else:
