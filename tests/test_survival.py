@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from minidiff import recipes
 from minidiff.__main__ import main
 from minidiff.checkpoints import load, read
 from minidiff.recipes import RUN
@@ -46,6 +48,18 @@ def test_the_kill_test_sees_a_checkpoint_that_is_not_written_atomically(tmp_path
                                                                           "--seed", str(int(folder.name == "disturbed")))))  # fmt: skip
     with pytest.raises(AssertionError, match="ended elsewhere"):
         kills.survive(1, tmp_path / "other")
+
+
+def test_a_stop_leaves_no_notch_in_the_loss_curve(tmp_path):
+    """With 600 steps three losses make a point; a stop after the fourth must not lose it."""
+    whole, stopped = (recipes.begin("two-moons", steps=600) for _ in range(2))
+    list(islice(whole.losses(), 9))
+    list(islice(stopped.losses(), 4))
+    stopped.save(tmp_path, 1.0)
+    again = recipes.resume(tmp_path)
+    list(islice(again.losses(), 5))
+    assert [step for step, _ in again.record["losses"]] == [3, 6, 9]
+    assert again.record["losses"] == whole.record["losses"]
 
 
 def test_a_full_disk_is_named_and_the_checkpoint_before_it_stays(tmp_path, capfd):

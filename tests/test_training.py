@@ -201,6 +201,13 @@ def test_training_times_are_uniform_in_noise_angle(schedule):
     assert 0 < place[500] < 1 and (place[980:] - place[500]).abs().max() < 1.5  # where sigmoid ends, alpha falls vertically
 
 
+def test_training_times_begin_where_the_schedule_begins():
+    """A path that starts at a noise angle of 0.2 and ends at 0.6, evenly in time: the times are uniform."""
+    part = lambda t: cosine(0.2 + 0.4 * t)  # noqa: E731
+    t = uniform_angle(part)(1_000, seed()).double().sort().values
+    assert_close(t, (torch.arange(1_000, dtype=torch.float64) + 0.5) / 1_000, rtol=0, atol=1e-3)
+
+
 @pytest.mark.parametrize("schedule", [cosine, linear_beta, edm])
 def test_lognormal_times_have_the_stated_mean_and_spread(schedule):
     alpha, sigma = schedule(lognormal(schedule, -0.5, 1.2)(1000, seed()).double())

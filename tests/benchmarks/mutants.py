@@ -48,7 +48,7 @@ TESTS = {  # which test files can tell, the quickest first
     "likelihood": ("likelihood",),
     "notation": ("notation",),
     "metrics": ("metrics", "metrics_peers"),
-    "training": ("training", "checkpoints"),
+    "training": ("training", "checkpoints", "ranks"),
 }
 COPIED = (".ci", "minidiff", "tests", "notebooks", "data", "pyproject.toml", "README.md")
 WANTED = 0.95
