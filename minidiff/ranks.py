@@ -24,6 +24,8 @@ def joined(device: torch.device) -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # what NCCL sends an object through: without it all ranks would take the first GPU
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
