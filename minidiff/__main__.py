@@ -206,7 +206,7 @@ def _fit(job: recipes.Training, folder: Path, every: float) -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda number, frame: asked.append(number))
     steps, begun, saved = job.settings["steps"], time.monotonic() - job.record.get("seconds", 0), -math.inf
-    look = LOOK if device.type == "cuda" else 1
+    look = 1 if device.type == "cpu" else LOOK
     for _ in chain([None], progress(job.losses(), total=steps, label=job.name, done=job.run.step)):
         stop = job.run.step % look == 0 and ranks.any_says(bool(asked), device)
         if stop or job.run.step == steps or time.monotonic() - saved > every:

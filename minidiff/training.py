@@ -135,7 +135,7 @@ class Run:
             torch._foreach_lerp_(list(self.average.parameters()), list(self.denoiser.parameters()), 1 - keep)
 
 
-LOOK = 50  # steps between two looks at a loss on a GPU, which has to stop for each
+LOOK = 50  # steps between two looks at a loss on a GPU (on any device but the CPU), which has to stop for each
 
 # The average weighs step k by about k^(power - 1), so its memory is a fixed share of the run, however long
 # (the power-function EMA of Karras et al. 2024).
@@ -198,12 +198,13 @@ def _refuse(data: Tensor, labels: Tensor | None, classes: int | None, steps: int
 
 def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, augment, bf16) -> Iterator[Tensor]:
     device = next(run.denoiser.parameters()).device
-    look = LOOK if device.type == "cuda" else 1
+    away = device.type != "cpu"  # a device that works on while Python runs ahead: it is asked for a number only now and then
+    look = LOOK if away else 1
     data, labels = data.to(device), labels if labels is None else labels.to(device)
     learner = LearnedDenoiser(ranks.wrapped(run.denoiser.net), run.denoiser.schedule, run.denoiser.target)
     run.denoiser.train()
     draw = partial(_draw, seed, batch, len(data), data.shape[1:], levels, drop if labels is not None else None, device)
-    for every, t, eps, dropped in (ahead if device.type == "cuda" else map)(draw, range(run.step, steps)):
+    for every, t, eps, dropped in (ahead if away else map)(draw, range(run.step, steps)):
         chosen = every[ranks.share()]
         x0, cond = data[chosen], {} if labels is None else {"y": labels[chosen].masked_fill(dropped, run.denoiser.net.classes)}
         if augment is not None:  # of the whole batch on every rank, so that their number changes nothing
@@ -235,7 +236,8 @@ def _draw(seed, batch, n, shape, levels, drop, device, step) -> tuple[Tensor, Te
 
 def _sent(value: Tensor, device: torch.device) -> Tensor:
     """The value on the device; for a GPU through pinned memory, so that nobody waits for the copy."""
-    return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value
+    value = value.pin_memory() if device.type == "cuda" else value
+    return value.to(device, non_blocking=True)
 
 
 def ahead(make: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:

@@ -9,9 +9,12 @@ import torch
 from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian, of_mixture
-from minidiff.predictions import Denoiser, Prediction
-from minidiff.samplers import ddim_step, ddpm_step, forward_std, last, noise_like, posterior_std, remix, sample
+from minidiff.guidance import extrapolate, given
+from minidiff.networks import UNet
+from minidiff.predictions import Denoiser, LearnedDenoiser, Prediction
+from minidiff.samplers import ddim_step, ddpm_step, euler_step, forward_std, heun_step, last, noise_like, posterior_std, remix, sample
 from minidiff.schedules import SCHEDULES, at, cosine, edm, evaluate, flow, from_betas, linear_beta, start, uniform_times
+from minidiff.solvers import dpm_solver_2m, unipc
 
 DDPM = from_betas(torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
 X0, EPS, NOISE = torch.randn(3, 5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -238,3 +241,14 @@ def test_fresh_noise_has_no_meaning_backwards():
 def test_an_empty_path_has_no_end():
     with pytest.raises(ValueError, match="no end"):
         last([])
+
+
+@pytest.mark.parametrize("step", [ddim_step, partial(ddim_step, eta=1), ddpm_step, euler_step, heun_step, dpm_solver_2m(), unipc(), unipc(3)])
+def test_on_a_gpu_nobody_waits_for_a_number(step):
+    """The "meta" device computes shapes only and has no numbers: a guided walk that asked it for one would fail, where on
+    a GPU it would wait."""
+    net = UNet(size=8, width=8, deep_width=8, deep_blocks=1, classes=3)
+    denoiser = LearnedDenoiser(net, cosine, "v").to("meta")
+    guided = extrapolate(given(denoiser, y=torch.zeros(4, dtype=torch.int64, device="meta")), given(denoiser, y=None), 2)
+    x = last(sample(step, guided, torch.empty(4, 1, 8, 8, device="meta"), uniform_times(6), generator=seed()))
+    assert x.device.type == "meta" and x.shape == (4, 1, 8, 8)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from minidiff import training
+from minidiff.augmentations import flip, recolour, shift, together
 from minidiff.checkpoints import CheckpointError, load, save
 from minidiff.exact import of_gaussian
 from minidiff.networks import MLP, UNet
@@ -558,3 +559,17 @@ def test_what_is_drawn_ahead_is_what_would_be_drawn_in_turn():
     draw = lambda step: training._draw(0, 4, 9, (2,), uniform_angle(cosine), None, torch.device("cpu"), step)  # noqa: E731
     for one, other in zip(training.ahead(draw, range(5)), map(draw, range(5)), strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one[:3], other[:3])) and one[3] is other[3] is None
+
+
+def test_on_a_gpu_nobody_waits_for_a_number():
+    """The "meta" device computes shapes only and has no numbers: a loop that asked it for one would fail, where on a GPU it
+    would wait. The first step looks at the loss, so the test begins at the second; the draws are made on the CPU, ahead."""
+    run = Run(LearnedDenoiser(UNet(channels=3, size=8, width=8, deep_width=8, deep_blocks=1, classes=3, changes=8), cosine, "v"))
+    run.denoiser.to("meta"), run.average.to("meta")
+    run.optimizer = torch.optim.AdamW(run.denoiser.parameters())  # the fused one does not know this device
+    options = {"labels": torch.arange(9) % 3, "batch": 4, "run": run, "augment": together(flip, shift, recolour)}
+    with pytest.raises(RuntimeError, match="meta"):
+        next(train(run.denoiser, torch.randn(9, 3, 8, 8), steps=6, **options))
+    run.step = 1
+    losses = list(train(run.denoiser, torch.randn(9, 3, 8, 8), steps=6, **options))
+    assert [(loss.device.type, loss.shape) for loss in losses] == 5 * [("meta", ())] and run.step == 6
