@@ -85,7 +85,7 @@ def speed(denoiser: LearnedDenoiser, number: int, turns: int, fast: bool) -> Non
 
     def ours(generator: torch.Generator, bf16: bool = False) -> np.ndarray:
         noise = start(cosine, 1.0, (number, 1, 28, 28), generator).to(device)
-        x = recipes.generate(denoiser, noise, steps=50, batch=number, bf16=bf16)
+        x = recipes.generate(denoiser, noise, steps=50, bf16=bf16)
         return clothes.restore(x).clamp(0, 1).cpu().numpy()
 
     entrants = {"diffusers": theirs, "minidiff": ours}
