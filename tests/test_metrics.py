@@ -81,6 +81,13 @@ def test_fewer_points_than_dimensions():
     assert frechet_distance(a, b) == pytest.approx(2 + 8)
 
 
+def test_eigenvalues_that_rounding_leaves_below_zero_do_no_harm():
+    """Five points in 20 dimensions: most eigenvalues are 0, and come out as -1e-15 as often as not."""
+    for s in range(4):
+        a = normal(5, 20, s)
+        assert frechet_distance(a, a + 2) == pytest.approx(20 * 4, rel=1e-6)
+
+
 def test_float32_clouds_are_measured_in_float64():
     a = cloud(torch.zeros(2).double(), torch.eye(2).double())
     far = torch.full((2,), 4096.0).double()  # exact in float32, but its square is far above the rounding of 1
@@ -138,6 +145,20 @@ def test_drawn_directions_are_even_over_the_sphere(shift):
     got = sliced_wasserstein(a, a + torch.tensor(shift), directions=20_000)
     # u_3^2 has mean 1/5 and standard deviation sqrt(3/35 - 1/25) = 0.21, hence the root of 4/5 is known to 0.4 %
     assert got == pytest.approx(2 / math.sqrt(5), rel=0.015)
+
+
+def test_directions_of_any_type_are_taken_for_what_they_say():
+    a, b, third = normal(9, 3), normal(9, 3, seed=1), torch.tensor([[1.0, 1, 1]]) / 3
+    exactly = sliced_wasserstein(a, b, directions=third.double())
+    assert sliced_wasserstein(a, b, directions=third) == pytest.approx(exactly, rel=1e-14)
+    assert sliced_wasserstein(a, b, directions=torch.ones(1, 3, dtype=torch.int64)) == pytest.approx(exactly, rel=1e-12)
+
+
+def test_the_generator_draws_normals_in_float64_whose_directions_are_meant():
+    a, b, seed = normal(9, 3), normal(9, 3, seed=1), torch.Generator().manual_seed
+    lines = torch.randn(4, 3, generator=seed(5), dtype=torch.float64)
+    want = sliced_wasserstein(a, b, directions=lines)
+    assert sliced_wasserstein(a, b, directions=4, generator=seed(5)) == pytest.approx(want, rel=1e-14)
 
 
 @pytest.mark.parametrize("n, m", [(2, 3), (4, 6), (7, 7), (10, 4), (9, 100)])
@@ -214,6 +235,7 @@ def test_every_distance_refuses_unusable_clouds(distance):
         ({"directions": torch.ones(2)}, r"\(K, 2\)"),
         ({"directions": torch.ones(0, 2)}, r"\(K, 2\)"),
         ({"directions": torch.zeros(1, 2)}, "length"),
+        ({"directions": torch.tensor([[1.0, 2.0], [0.0, 0.0]])}, "length"),
     ],
 )
 def test_unusable_directions_are_refused(options, word):

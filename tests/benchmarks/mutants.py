@@ -48,6 +48,8 @@ TESTS = {  # which test files can tell, the quickest first
     "likelihood": ("likelihood",),
     "notation": ("notation",),
     "metrics": ("metrics", "metrics_peers"),
+    "augmentations": ("augmentations", "training"),
+    "ranks": ("ranks", "training"),
     "training": ("training", "checkpoints", "ranks"),
 }
 COPIED = (".ci", "minidiff", "tests", "notebooks", "data", "pyproject.toml", "README.md")
