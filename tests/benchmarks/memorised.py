@@ -4,8 +4,8 @@
 
 For each of 400 samples (categories as frequent as in the training set, DDIM, 50 steps, no guidance) it looks for the
 nearest of the 1,331 sprites of the training set. The distance of two pictures is the root mean square difference of
-their pixels, from 0 (black) to 1 (white): the smallest over all that augmentation may have done to the training sprite,
-which are 2 mirror images x 49 shifts x 6 orders of the colours. What counts as near is learned from the 134 sprites
+their pixels, from 0 (black) to 1 (white): the smallest over 2 mirror images x 49 shifts x 6 orders of the colours of the
+training sprite, so that a copy counts as one even where it was moved or recoloured. What counts as near is learned from the 134 sprites
 held out, which no network has seen: a model that has copied nothing draws 5 % of its samples nearer to the training set
 than 95 % of them are. And the loss of the network on the sprites it has seen is compared with its loss on the others.
 
@@ -28,12 +28,12 @@ from minidiff.schedules import start
 from minidiff.training import denoising_loss
 
 ROOT = Path(__file__).parents[2]
-REACH = 3  # pixels, as the augmentation's
+REACH = 3  # pixels, as in augmentations.shift
 PAIRS = 4  # samples of each category in the picture
 
 
 def variants(x: Tensor) -> Iterator[Tensor]:
-    """x (N, 3, H, W) after each thing that augmentation may do to it, itself included."""
+    """x (N, 3, H, W) after each thing that mirroring, shifting and recolouring may do to it, itself included."""
     high, wide = x.shape[2:]
     for mirrored in (x, x.flip(3)):
         padded = F.pad(mirrored, (REACH,) * 4, mode="replicate")
