@@ -62,7 +62,7 @@ def test_flip_is_a_mirror_and_twice_is_nothing():
 
 def test_shift_moves_down_and_right_as_told_and_the_edge_fills_the_gap():
     x = images()
-    moved, told = shift(x, seed(), reach=3)
+    moved, told = shift(x, seed())  # by up to 3 pixels unless told otherwise
     padded, (height, width) = F.pad(x, (3, 3, 3, 3), mode="replicate"), x.shape[2:]
     for i, (down, right) in enumerate((told * 3).round().int().tolist()):
         exact(moved[i], padded[i, :, 3 - down : 3 - down + height, 3 - right : 3 - right + width])

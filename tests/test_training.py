@@ -1,6 +1,7 @@
 """Training: losses with known floors, a known average, a resume that changes no bit."""
 
 import math
+import time
 
 import pytest
 import torch
@@ -551,7 +552,10 @@ def test_what_is_drawn_ahead_is_what_would_be_drawn_in_turn():
     walk = training.ahead(make, iter(range(10)))
     for number in range(6):
         assert next(walk) == number**2
-        assert len(made) <= number + 2
+        patience = time.monotonic() + 20
+        while len(made) < number + 2 and time.monotonic() < patience:  # nobody asks for it: it is made all the same
+            time.sleep(0.001)
+        assert len(made) == number + 2
     assert next(walk) == 36
     with pytest.raises(ValueError, match="seven"):
         next(walk)
