@@ -115,6 +115,20 @@ def test_a_run_may_stop_at_every_step(count, tmp_path):
     together(count, stopped_and_resumed, 50, tmp_path)
 
 
+def heard(folder):
+    """What each rank hears when nobody, the last one alone, or everybody asks to stop."""
+    cpu, me, last = torch.device("cpu"), ranks.rank(), ranks.world() - 1
+    told = [ranks.any_says(flag, cpu) for flag in (False, me == last, True)]
+    save_file({"told": torch.tensor(told)}, folder / f"{me}.safetensors")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_who_asks_to_stop_is_heard_by_all_ranks(count, tmp_path):
+    together(count, heard, tmp_path)
+    for rank in range(count):
+        assert load_file(tmp_path / f"{rank}.safetensors")["told"].tolist() == [False, True, True]
+
+
 def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
     monkeypatch.setattr(ranks, "world", lambda: 5)
     denoiser, given = points()
