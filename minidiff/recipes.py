@@ -234,7 +234,7 @@ def generate(
 
     times: as for `sample` (default: `steps` equal ones from the last). guidance 1 is the conditional model itself, above
     it the label is exaggerated (classifier-free guidance). batch: samples that walk together (default: 256 on a GPU; 64 on
-    a CPU, whose caches hold no more). bf16: run the network in bfloat16, faster where the hardware
+    a CPU, where 128 were slower). bf16: run the network in bfloat16, faster where the hardware
     knows it (`fast_bf16`); its outputs are then off by 0.3 % at high noise, 2 % at t = 0.05, 5 % at 0.02.
     """
     times = uniform_times(steps, last_time(denoiser.schedule)) if times is None else times
