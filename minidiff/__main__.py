@@ -55,46 +55,84 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_lab(commands) -> None:
-    one = commands.add_parser("lab", help="open the course in JupyterLab", description="Open JupyterLab at notebook 00.")
+    one = commands.add_parser(
+        "lab", help="open the course in JupyterLab", description="Open JupyterLab at notebook 00."
+    )
     one.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
     one.add_argument("extra", nargs="*", metavar="-- ARGUMENT", help="anything after -- goes to JupyterLab")
     one.set_defaults(run=lambda a: lab.open_lab(not a.no_browser, a.extra))
 
 
 def _add_sample(commands) -> None:
-    one = commands.add_parser("sample", help="draw images from a trained model", description="Draw images from a checkpoint.")
+    one = commands.add_parser(
+        "sample", help="draw images from a trained model", description="Draw images from a checkpoint."
+    )
     one.add_argument("--out", type=Path, default=Path("grid.png"), help="the PNG to write (default: %(default)s)")
-    one.add_argument("--checkpoint", type=Path, help="a model.safetensors (default: the model that ships with minidiff)")
+    one.add_argument(
+        "--checkpoint", type=Path, help="a model.safetensors (default: the model that ships with minidiff)"
+    )
     one.add_argument("--number", type=number(int, 1, 10_000), default=64, help="how many (default: %(default)s)")
     one.add_argument("--class", dest="label", help="a class, by name or number (default: all in turn)")
-    one.add_argument("--steps", type=number(int, 1, 10_000), default=50, help="steps from noise to data (default: %(default)s)")
-    one.add_argument("--sampler", choices=sorted(recipes.SAMPLERS), default="ddim", help="2m does well with 8 steps (default: %(default)s)")
+    one.add_argument(
+        "--steps", type=number(int, 1, 10_000), default=50, help="steps from noise to data (default: %(default)s)"
+    )
+    one.add_argument(
+        "--sampler",
+        choices=sorted(recipes.SAMPLERS),
+        default="ddim",
+        help="2m does well with 8 steps (default: %(default)s)",
+    )
     one.add_argument("--guidance", type=number(float, 0, 100), default=1.0,
                      help="1: none; 2 or 3: more typical of the class, less varied (default: %(default)s)")  # fmt: skip
-    one.add_argument("--temperature", type=number(float, 0, 10), default=1.0, help="multiplies all noise drawn (default: %(default)s)")
-    one.add_argument("--seed", type=number(int, 0, 2**63 - 1), default=0, help="same seed, same images (default: %(default)s)")
+    one.add_argument(
+        "--temperature",
+        type=number(float, 0, 10),
+        default=1.0,
+        help="multiplies all noise drawn (default: %(default)s)",
+    )
+    one.add_argument(
+        "--seed", type=number(int, 0, 2**63 - 1), default=0, help="same seed, same images (default: %(default)s)"
+    )
     one.set_defaults(run=sample_command)
 
 
 def _add_train(commands) -> None:
-    one = commands.add_parser("train", help="train a model from scratch", description="Train a model; CUDA where there is any.")
+    one = commands.add_parser(
+        "train", help="train a model from scratch", description="Train a model; CUDA where there is any."
+    )
     what = one.add_mutually_exclusive_group()
-    what.add_argument("--preset", choices=sorted(recipes.PRESETS), help="what to train, and on what (default: fashion-small)")
+    what.add_argument(
+        "--preset", choices=sorted(recipes.PRESETS), help="what to train, and on what (default: fashion-small)"
+    )
     what.add_argument("--data", choices=sorted(recipes.DATA_SETS), help="a data set, trained by its first preset")
     long = one.add_mutually_exclusive_group()
     long.add_argument("--steps", type=number(int, 1), help="how many steps (default: the preset's)")
-    long.add_argument("--minutes", type=number(float, 0.01), help="about how long: times 20 steps, then fixes their number")
+    long.add_argument(
+        "--minutes", type=number(float, 0.01), help="about how long: times 20 steps, then fixes their number"
+    )
     one.add_argument("--out", type=Path, help="the folder to write to (default: runs/PRESET)")
     one.add_argument("--resume", action="store_true", help="go on where --out stopped, with the settings saved there")
     one.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=None, help="default: 0")
-    one.add_argument("--save-every", type=number(float, 0), default=60.0, metavar="SECONDS", help="default: %(default)g; 0: each step")
+    one.add_argument(
+        "--save-every",
+        type=number(float, 0),
+        default=60.0,
+        metavar="SECONDS",
+        help="default: %(default)g; 0: each step",
+    )
     one.set_defaults(run=train_command)
 
 
 def _add_judge(commands) -> None:
-    one = commands.add_parser("judge", help="score a Fashion-MNIST model", description=recipes.score.__doc__.splitlines()[0])
-    one.add_argument("--checkpoint", type=Path, help="a model.safetensors (default: the model that ships with minidiff)")
-    one.add_argument("--number", type=number(int, 200, 10_000), default=10_000, help="how many samples (default: %(default)s)")
+    one = commands.add_parser(
+        "judge", help="score a Fashion-MNIST model", description=recipes.score.__doc__.splitlines()[0]
+    )
+    one.add_argument(
+        "--checkpoint", type=Path, help="a model.safetensors (default: the model that ships with minidiff)"
+    )
+    one.add_argument(
+        "--number", type=number(int, 200, 10_000), default=10_000, help="how many samples (default: %(default)s)"
+    )
     one.add_argument("--steps", type=number(int, 1, 10_000), default=50, help="DDIM steps (default: %(default)s)")
     one.add_argument("--seed", type=number(int, 0, 2**63 - 1), default=0, help="default: %(default)s")
     one.add_argument("--remake", action="store_true", help="train the judge itself again, and print its accuracy")
@@ -103,13 +141,19 @@ def _add_judge(commands) -> None:
 
 
 def _add_doctor(commands) -> None:
-    one = commands.add_parser("doctor", help="check this installation", description="One line a check: ok, or what to do.")
+    one = commands.add_parser(
+        "doctor", help="check this installation", description="One line a check: ok, or what to do."
+    )
     one.set_defaults(run=lambda a: doctor.main())
 
 
 def _add_notebooks(commands) -> None:
-    one = commands.add_parser("notebooks", help="regenerate or check the notebooks", description="Work on the course's notebooks.")
-    one.add_argument("action", choices=["run", "check"], help="run: regenerate all outputs; check: hygiene of what is stored")
+    one = commands.add_parser(
+        "notebooks", help="regenerate or check the notebooks", description="Work on the course's notebooks."
+    )
+    one.add_argument(
+        "action", choices=["run", "check"], help="run: regenerate all outputs; check: hygiene of what is stored"
+    )
     one.add_argument("files", nargs="*", type=Path, help="notebooks (default: all)")
     one.set_defaults(run=notebooks_command)
 
@@ -119,7 +163,9 @@ def sample_command(a: argparse.Namespace) -> int:
     denoiser, card = checkpoints.load(path)
     described = card.get("data")
     if not described:
-        raise checkpoints.CheckpointError(f"the card of {path} says nothing about its data, so its samples cannot be shown")
+        raise checkpoints.CheckpointError(
+            f"the card of {path} says nothing about its data, so its samples cannot be shown"
+        )
     _writable(a.out)
     y = _labels(a.label, a.number, described["names"])
     generator = torch.Generator().manual_seed(a.seed)
@@ -159,7 +205,9 @@ def _picture(samples: torch.Tensor) -> bytes:
 
     if samples.ndim == 4:
         columns = math.ceil(math.sqrt(len(samples)))
-        return plots.encode(plots.tile(samples.clamp(0, 1), columns, scale=max(1, 448 // (columns * samples.shape[-1]))))
+        return plots.encode(
+            plots.tile(samples.clamp(0, 1), columns, scale=max(1, 448 // (columns * samples.shape[-1])))
+        )
     figure, axis = plots.panels(width=4, height=4)
     plots.scatter(axis, samples, color=plots.MODEL)
     return plots.png(figure)
@@ -170,7 +218,9 @@ def train_command(a: argparse.Namespace) -> int:
     folder = a.out or Path("runs") / name
     _writable(folder / "model.safetensors")
     if a.resume and (a.steps or a.minutes or a.seed is not None or a.preset or a.data):
-        raise ValueError("--resume goes on with the settings saved in --out: leave out --preset, --data, --steps, --minutes and --seed")
+        raise ValueError(
+            "--resume goes on with the settings saved in --out: leave out --preset, --data, --steps, --minutes and --seed"
+        )
     with _alone(folder), ranks.joined(runtime().device):
         exists = ranks.agreed((folder / recipes.RUN).exists())  # before rank 0 writes one
         if a.resume and not exists:
@@ -227,8 +277,14 @@ def _save(job: recipes.Training, folder: Path, seconds: float) -> None:
     try:
         job.save(folder, seconds)
     except OSError as error:
-        left = "the checkpoint before it is whole: make room and go on with --resume" if (folder / recipes.RUN).exists() else "no checkpoint is there yet"
-        raise OSError(f"step {job.run.step} could not be saved in {folder} ({error.strerror or error}); {left}") from error
+        left = (
+            "the checkpoint before it is whole: make room and go on with --resume"
+            if (folder / recipes.RUN).exists()
+            else "no checkpoint is there yet"
+        )
+        raise OSError(
+            f"step {job.run.step} could not be saved in {folder} ({error.strerror or error}); {left}"
+        ) from error
 
 
 def _tell(message: str) -> None:

@@ -26,7 +26,9 @@ def flip(x: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
 def shift(x: Tensor, generator: Generator, reach: int = 3) -> tuple[Tensor, Tensor]:
     """Move by up to `reach` pixels each way; what lay on the edge fills the gap. change: (B, 2), (down, right) / reach."""
     moves = _sent(torch.randint(-reach, reach + 1, (len(x), 2), generator=generator), x) * _half(x, generator)[:, None]
-    rows, columns = ((torch.arange(n, device=x.device) - m[:, None]).clamp(0, n - 1) for n, m in zip(x.shape[2:], moves.T))
+    rows, columns = (
+        (torch.arange(n, device=x.device) - m[:, None]).clamp(0, n - 1) for n, m in zip(x.shape[2:], moves.T)
+    )
     item = torch.arange(len(x), device=x.device)[:, None, None]
     return x.movedim(1, 3)[item, rows[:, :, None], columns[:, None]].movedim(3, 1), moves.to(x) / reach
 

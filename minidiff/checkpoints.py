@@ -27,7 +27,9 @@ def write(path: str | Path, tensors: dict[str, Tensor], card: dict) -> None:
     """Write tensors and card to path, whole or not at all. Raises CheckpointError for a value that is not finite."""
     broken = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
-        raise CheckpointError(f"{path} was not written: {broken[0]} holds NaN or infinity; keep the last good checkpoint")
+        raise CheckpointError(
+            f"{path} was not written: {broken[0]} holds NaN or infinity; keep the last good checkpoint"
+        )
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     text = json.dumps(card, sort_keys=True, allow_nan=False)
     write_atomically(path, _encode(tensors, text, fingerprint(tensors, text)))

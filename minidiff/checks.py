@@ -42,8 +42,7 @@ def check_between(name: str, got, low: float, high: float) -> None:
     wrong = ~(np.isfinite(found) & (found >= low) & (found <= high))
     if wrong.any() or not found.size:
         example = f"this run gave {found[wrong][0]:.6g}" if found.size else "this run gave no values"
-        raise AssertionError(f"{name}: {example}, wanted between {_text(low)} and {_text(high)}"
-                             f"{_share(wrong)}. {HINT}")
+        raise AssertionError(f"{name}: {example}, wanted between {_text(low)} and {_text(high)}{_share(wrong)}. {HINT}")
     print(f"ok  {name} is between {_text(low)} and {_text(high)}{_count(found)}")
 
 
@@ -54,8 +53,10 @@ def check_that(name: str, condition) -> None:
     """
     found = np.asarray(_plain(condition))
     if found.dtype != bool:
-        raise TypeError(f"{name}: check_that wants True or False, or an array of them; got {type(condition).__name__} "
-                        f"({found.dtype}). Write a comparison, such as x < 1.")
+        raise TypeError(
+            f"{name}: check_that wants True or False, or an array of them; got {type(condition).__name__} "
+            f"({found.dtype}). Write a comparison, such as x < 1."
+        )
     if not found.size or not found.all():
         raise AssertionError(f"{name}: wanted True, this run gave False{_share(~found)}. {HINT}")
     print(f"ok  {name}")
@@ -84,8 +85,10 @@ def _difference(name, found, target, allowed, wrong, excess) -> str:
         return f"{name}: this run gave no values at all. {HINT}"
     badness = np.where(wrong, np.nan_to_num(excess, nan=np.inf), -np.inf)
     worst = np.unravel_index(badness.argmax(), found.shape)
-    message = (f"{name}: this run gave {found[worst]:.6g}, wanted {target[worst]:.6g} "
-               f"(allowed difference {allowed[worst]:.2g}){_share(wrong)}.")
+    message = (
+        f"{name}: this run gave {found[worst]:.6g}, wanted {target[worst]:.6g} "
+        f"(allowed difference {allowed[worst]:.2g}){_share(wrong)}."
+    )
     if target[worst] == 0 and allowed[worst] == 0:
         message += " Around 0 a relative tolerance allows nothing: give an atol."
     return f"{message} {HINT}"

@@ -285,7 +285,10 @@ def _sprites_file(name: str) -> bytes:
 
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-CIFAR10_SHIFT, CIFAR10_SCALE = 0.473363, 0.251569  # mean and deviation of the training pixels in [0, 1], all colours alike
+CIFAR10_SHIFT, CIFAR10_SCALE = (
+    0.473363,
+    0.251569,
+)  # mean and deviation of the training pixels in [0, 1], all colours alike
 _CIFAR10 = (170_052_171, "c32a1d4ab5d03f1284b67883e8d87530")  # bytes, and the MD5 that its authors publish
 
 
@@ -311,7 +314,9 @@ def _cifar10_archive() -> bytes:
     name = CIFAR10_URL.rsplit("/", 1)[1]
     path, fetch = _search(name), f"download {CIFAR10_URL} (170 MB) to {cache_folder() / name}"
     if path is None:
-        raise DataError(f"CIFAR-10 does not come with minidiff: {fetch}, or set MINIDIFF_DATA to a folder that holds it")
+        raise DataError(
+            f"CIFAR-10 does not come with minidiff: {fetch}, or set MINIDIFF_DATA to a folder that holds it"
+        )
     content, (size, md5) = _read(path), _CIFAR10
     if len(content) != size:
         raise DataError(f"{path} holds {len(content):,} bytes instead of {size:,}: delete it, and {fetch} again")

@@ -39,7 +39,11 @@ def main() -> int:
 
 
 def _python() -> Finding:
-    return sys.version_info >= (3, 10), platform.python_version(), "" if sys.version_info >= (3, 10) else "needs 3.10 or newer"
+    return (
+        sys.version_info >= (3, 10),
+        platform.python_version(),
+        "" if sys.version_info >= (3, 10) else "needs 3.10 or newer",
+    )
 
 
 def _torch() -> Finding:

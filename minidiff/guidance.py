@@ -96,4 +96,6 @@ def _limited(denoiser: AnyDenoiser, change: Callable[[Tensor], Tensor], keep_eps
 
 def _same_path(good: AnyDenoiser, bad: AnyDenoiser) -> None:
     if good.schedule is not bad.schedule:
-        raise ValueError("both denoisers must live on the same schedule: the same t means another noise level elsewhere")
+        raise ValueError(
+            "both denoisers must live on the same schedule: the same t means another noise level elsewhere"
+        )

@@ -49,7 +49,7 @@ def _flow(denoiser: AnyDenoiser, signs: list[Tensor], x_t: Tensor, t: float) -> 
     with torch.enable_grad():
         x = x_t.detach().requires_grad_()
         v = velocity(denoiser, x, t)
-        pull = lambda z: torch.autograd.grad(v, x, z, retain_graph=True)[0]  # noqa: E731  the row z . dv/dx
+        pull = lambda z: torch.autograd.grad(v, x, z, retain_graph=True)[0]
         if signs:
             return v.detach(), torch.stack([(z * pull(z)).flatten(1).sum(1) for z in signs])
         units = torch.eye(x[0].numel(), dtype=x.dtype, device=x.device).reshape(-1, *x.shape[1:])

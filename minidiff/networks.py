@@ -39,9 +39,7 @@ class MLP(nn.Module):
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
         self.last = zero(nn.Linear(width, dim * (1 + variance)))
 
-    def forward(
-        self, x: Tensor, level: Tensor, y: Tensor | int | None = None, change: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, y: Tensor | int | None = None, change: Tensor | None = None) -> Tensor:
         """x: (B, dim), level: (B,), y: labels, change: (B, changes) -> (B, dim)."""
         if x.dim() != 2 or x.shape[1] != self.config["dim"]:
             raise ValueError(f"this MLP takes points (B, {self.config['dim']}), not {tuple(x.shape)}")
@@ -98,9 +96,7 @@ class UNet(nn.Module):
         self.last = zero(nn.Conv2d(width, 4 * channels * (1 + variance), 3, padding=1))
         self.to(memory_format=torch.channels_last)  # the layout in which a CPU's and a GPU's convolutions are fastest
 
-    def forward(
-        self, x: Tensor, level: Tensor, y: Tensor | int | None = None, change: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, y: Tensor | int | None = None, change: Tensor | None = None) -> Tensor:
         """x: (B, channels, size, size), level: (B,), y: labels, change: (B, changes) -> like x."""
         channels, size = self.config["channels"], self.config["size"]
         if x.dim() != 4 or x.shape[1:] != (channels, size, size):
@@ -176,7 +172,9 @@ class Condition(nn.Module):
         if self.changes is None:
             raise ValueError("this network is told of no changes: build it with changes=..., or leave change out")
         if change.shape != (batch, self.changes.in_features):
-            raise ValueError(f"change has shape {tuple(change.shape)}: give ({batch}, {self.changes.in_features}), or None")
+            raise ValueError(
+                f"change has shape {tuple(change.shape)}: give ({batch}, {self.changes.in_features}), or None"
+            )
         return change
 
 
@@ -189,7 +187,7 @@ def labels(y: Tensor | int | None, classes: int, batch: int, device: torch.devic
     if y.dtype != torch.int64 or y.shape not in ((), (batch,)):
         raise ValueError(f"y is {y.dtype} of shape {tuple(y.shape)}: give one int, or int64 labels ({batch},)")
     seen = y.device.type == "cpu" and not torch.compiler.is_compiling()  # looking would make a GPU wait
-    if seen and not (0 <= y.min() and y.max() <= classes):
+    if seen and not (y.min() >= 0 and y.max() <= classes):
         raise ValueError(f"y holds {y.min()} to {y.max()}: labels are 0 to {classes - 1}, {classes} is the null label")
     return y.expand(batch)
 

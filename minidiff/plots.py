@@ -26,23 +26,51 @@ EXACT = "#222222"
 SECOND = "#228833"
 HIGHLIGHT = "#CCBB44"
 
-LINES = {DATA: "solid", NOISE: "solid", MODEL: (0, (5, 1.5)), EXACT: "solid", SECOND: (0, (6, 1.5, 1.5, 1.5)),
-         HIGHLIGHT: (0, (1.5, 1.2))}
+LINES = {
+    DATA: "solid",
+    NOISE: "solid",
+    MODEL: (0, (5, 1.5)),
+    EXACT: "solid",
+    SECOND: (0, (6, 1.5, 1.5, 1.5)),
+    HIGHLIGHT: (0, (1.5, 1.2)),
+}
 
 DPI = 100
 WIDEST = 7.0  # inches: 700 pixels
 
 STYLE = {
-    "figure.dpi": DPI, "savefig.dpi": DPI, "figure.facecolor": "white", "savefig.facecolor": "white",
-    "font.family": "DejaVu Sans", "font.size": 10, "text.color": EXACT,
-    "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.titlepad": 7, "axes.titlecolor": EXACT,
-    "axes.labelsize": 10, "axes.labelcolor": EXACT, "axes.edgecolor": "#555555", "axes.linewidth": 0.8,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.formatter.useoffset": False, "axes.grid": False,
+    "figure.dpi": DPI,
+    "savefig.dpi": DPI,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "text.color": EXACT,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 7,
+    "axes.titlecolor": EXACT,
+    "axes.labelsize": 10,
+    "axes.labelcolor": EXACT,
+    "axes.edgecolor": "#555555",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.formatter.useoffset": False,
+    "axes.grid": False,
     "axes.prop_cycle": mpl.cycler(color=[DATA, MODEL, SECOND, HIGHLIGHT, EXACT, NOISE]),
-    "xtick.labelsize": 9, "ytick.labelsize": 9, "xtick.color": "#555555", "ytick.color": "#555555",
-    "lines.linewidth": 1.8, "lines.markersize": 5, "hatch.linewidth": 0.6,
-    "legend.frameon": False, "legend.fontsize": 9, "legend.handlelength": 2.6,
-    "image.cmap": "gray", "image.interpolation": "nearest",
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    "hatch.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "legend.handlelength": 2.6,
+    "image.cmap": "gray",
+    "image.interpolation": "nearest",
 }
 
 
@@ -56,6 +84,7 @@ def _in_style(method):
     def styled(self, *args, **kwargs):
         with style():
             return method(self, *args, **kwargs)
+
     return styled
 
 
@@ -74,8 +103,9 @@ class Panel(Axes):
         return super().set_title(_wrapped(label, inches, 10.5), *args, **kwargs)
 
 
-def panels(rows: int = 1, columns: int = 1, *, width: float = WIDEST, height: float = 2.6, title: str | None = None,
-           **options) -> tuple[Figure, Panel | np.ndarray]:
+def panels(
+    rows: int = 1, columns: int = 1, *, width: float = WIDEST, height: float = 2.6, title: str | None = None, **options
+) -> tuple[Figure, Panel | np.ndarray]:
     """A figure and its axes in the house style: one Panel for 1 x 1, else an array as from plt.subplots.
 
     width: of the whole figure, height: of EACH row, both in inches (1 inch = 100 pixels, width <= 7). title: a
@@ -83,8 +113,14 @@ def panels(rows: int = 1, columns: int = 1, *, width: float = WIDEST, height: fl
     """
     _refuse_if_too_wide(width)
     with style():
-        figure, axes = plt.subplots(rows, columns, figsize=(width, height * rows), layout="constrained",
-                                    subplot_kw={"axes_class": Panel}, **options)
+        figure, axes = plt.subplots(
+            rows,
+            columns,
+            figsize=(width, height * rows),
+            layout="constrained",
+            subplot_kw={"axes_class": Panel},
+            **options,
+        )
         for ax in figure.axes:
             ax.tick_params(labelsize=9, color="#555555", labelcolor="#555555", length=3, width=0.8)
         if title:
@@ -98,8 +134,15 @@ def curve(ax: Axes, x, y, color: str = DATA, label: str | None = None, **options
     return ax.plot(_array(x), _array(y), color=color, label=label, **options)[0]
 
 
-def scatter(ax: Axes, points, color: str = DATA, label: str | None = None, limit: float | None = 3.0,
-            size: float = 4.0, **options):
+def scatter(
+    ax: Axes,
+    points,
+    color: str = DATA,
+    label: str | None = None,
+    limit: float | None = 3.0,
+    size: float = 4.0,
+    **options,
+):
     """A cloud of 2-D points, (n, 2), with equal aspect and both axes from -limit to limit (None: leave the axes)."""
     points = _array(points)
     if points.ndim != 2 or points.shape[1] != 2:
@@ -126,8 +169,9 @@ def arrows(ax: Axes, points, vectors, color: str = EXACT, limit: float | None = 
     return drawn
 
 
-def tile(images, columns: int | None = None, *, scale: int = 1, gap: int = 2,
-         limits: tuple[float, float] = (0.0, 1.0)) -> np.ndarray:
+def tile(
+    images, columns: int | None = None, *, scale: int = 1, gap: int = 2, limits: tuple[float, float] = (0.0, 1.0)
+) -> np.ndarray:
     """Images side by side as one uint8 picture, (height, width) or (height, width, 3), row by row.
 
     images: (N, H, W) or (N, 1 or 3, H, W), values in limits (clipped). Each pixel becomes scale x scale pixels, with
@@ -141,12 +185,20 @@ def tile(images, columns: int | None = None, *, scale: int = 1, gap: int = 2,
     canvas = np.full((rows * (high + gap) - gap, columns * (wide + gap) - gap, channels), 255, dtype=np.uint8)
     for i, image in enumerate(pixels):
         top, left = (i // columns) * (high + gap), (i % columns) * (wide + gap)
-        canvas[top:top + high, left:left + wide] = image
+        canvas[top : top + high, left : left + wide] = image
     return canvas[..., 0] if channels == 1 else canvas
 
 
-def image_grid(images, columns: int | None = None, *, row_titles=None, column_titles=None, title: str | None = None,
-               limits: tuple[float, float] = (0.0, 1.0), scale: int | None = None) -> Figure:
+def image_grid(
+    images,
+    columns: int | None = None,
+    *,
+    row_titles=None,
+    column_titles=None,
+    title: str | None = None,
+    limits: tuple[float, float] = (0.0, 1.0),
+    scale: int | None = None,
+) -> Figure:
     """A figure of images in a grid, pixel for pixel, one grey scale for all, with titles for rows and columns.
 
     images, columns and limits as in `tile`. scale: screen pixels for one image pixel (default: the largest that
@@ -197,8 +249,11 @@ def plotted(ax: Axes) -> dict[str, np.ndarray]:
     ValueError if two things carry one label, because then one would hide the other.
     """
     drawn = [("line", line, line.get_ydata()) for line in ax.lines]
-    drawn += [("scatter", dots, dots.get_offsets()) for dots in ax.collections if hasattr(dots, "get_sizes")
-              and not hasattr(dots, "U")]
+    drawn += [
+        ("scatter", dots, dots.get_offsets())
+        for dots in ax.collections
+        if hasattr(dots, "get_sizes") and not hasattr(dots, "U")
+    ]
     drawn += [("arrows", it, np.stack([it.U, it.V], axis=1)) for it in ax.collections if hasattr(it, "U")]
     drawn += [("image", image, image.get_array()) for image in ax.images]
     drawn += [("bars", bars, [bar.get_height() for bar in bars]) for bars in ax.containers if hasattr(bars, "patches")]
@@ -263,8 +318,10 @@ def _pixels(images, limits) -> np.ndarray:
     if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
         raise ValueError(f"Images are (N, H, W) or (N, 1 or 3, H, W) with N >= 1; got shape {images.shape}.")
     if np.isnan(images).any():
-        raise ValueError("These images contain NaN. Look for the step that first produced one: "
-                         "often a division by sigma or alpha at the end of the path, or a step that is too large.")
+        raise ValueError(
+            "These images contain NaN. Look for the step that first produced one: "
+            "often a division by sigma or alpha at the end of the path, or a step that is too large."
+        )
     if not low < high:
         raise ValueError(f"limits are (value of black, value of white) with black below white; got {limits}.")
     levels = np.round(255 * (np.clip(images, low, high) - low) / (high - low))
@@ -291,8 +348,10 @@ def _wrapped(text: str, inches: float, size: float) -> str:
 
 def _refuse_if_too_wide(width: float) -> None:
     if width > WIDEST + 1e-6:
-        raise ValueError(f"A figure may be {WIDEST:g} inches (700 pixels) wide, so that it is read without scrolling; "
-                         f"got {width:.2f}. Use more rows, fewer columns or a smaller scale.")
+        raise ValueError(
+            f"A figure may be {WIDEST:g} inches (700 pixels) wide, so that it is read without scrolling; "
+            f"got {width:.2f}. Use more rows, fewer columns or a smaller scale."
+        )
 
 
 def _refuse_odd_titles(kind: str, titles, number: int) -> None:

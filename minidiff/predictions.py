@@ -12,7 +12,7 @@ so every target is one pair (a, b), and one 2x2 solve decodes them all.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ class Prediction:
     2021, Eq. 15).
     """
 
-    __slots__ = ("known", "inverse", "fraction")
+    __slots__ = ("fraction", "inverse", "known")
 
     def __init__(self, x0: Tensor, eps: Tensor, fraction: Tensor | None = None):
         self.known, self.inverse, self.fraction = (x0, eps), ((1.0, 0.0), (0.0, 1.0)), fraction
@@ -102,7 +102,7 @@ TARGETS: dict[str, Target] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def coefficients(target: str, schedule: Schedule) -> Schedule:
     """The pair (a, b) of a target as a function of time alone."""
     if target not in TARGETS:

@@ -74,21 +74,37 @@ PLANE = ("two-moons", "swiss-roll", "checkerboard", "spirals", "pinwheel", "ring
 PRESETS: dict[str, Preset] = {
     "fashion-small": Preset("fashion-mnist", lambda: data.fashion_mnist("train"), _unet, 5_000),
     "fashion-quick": Preset(
-        "fashion-mnist", lambda: data.fashion_mnist("train"), partial(_unet, width=32, deep_blocks=2, groups=2), 8_000, 32, 5e-3
+        "fashion-mnist",
+        lambda: data.fashion_mnist("train"),
+        partial(_unet, width=32, deep_blocks=2, groups=2),
+        8_000,
+        32,
+        5e-3,
     ),
     "sprites": Preset(  # a tenth of the sprites is held out for good
         "sprites", partial(data.sprites, "train"), partial(_unet, groups=4, changes=1), 25_000, 32, augment=("flip",)
     ),
     "fashion": Preset(  # for one GPU and minutes: chosen by reasoning, not run yet
-        "fashion-mnist", data.fashion_mnist, partial(_unet, width=128, deep_width=256, blocks=2, deep_blocks=6, changes=1),
-        30_000, 256, 1e-3, augment=("flip",)
+        "fashion-mnist",
+        data.fashion_mnist,
+        partial(_unet, width=128, deep_width=256, blocks=2, deep_blocks=6, changes=1),
+        30_000,
+        256,
+        1e-3,
+        augment=("flip",),
     ),
     "cifar10": Preset(  # for one GPU and hours: chosen by reasoning, not run yet
-        "cifar-10", data.cifar10, partial(_unet, width=256, deep_width=512, blocks=3, deep_blocks=8, groups=16, changes=1),
-        100_000, 512, 1e-3, augment=("flip",)
+        "cifar-10",
+        data.cifar10,
+        partial(_unet, width=256, deep_width=512, blocks=3, deep_blocks=8, groups=16, changes=1),
+        100_000,
+        512,
+        1e-3,
+        augment=("flip",),
     ),
 } | {
-    name: Preset(name, partial(getattr(data, name.replace("-", "_")), 20_000), _mlp, 3_000, 256, 2e-3, "uniform_angle") for name in PLANE
+    name: Preset(name, partial(getattr(data, name.replace("-", "_")), 20_000), _mlp, 3_000, 256, 2e-3, "uniform_angle")
+    for name in PLANE
 }
 
 DATA_SETS = {preset.data: name for name, preset in reversed(PRESETS.items())}  # the first preset of each
@@ -121,9 +137,19 @@ class Training:
 
     def save(self, folder: Path, seconds: float) -> None:
         """Write folder/run.safetensors, from which `--resume` goes on, and folder/model.safetensors, which is shared."""
-        self.record |= {"steps": self.run.step, "images_seen": self.run.step * self.settings["batch"], "seconds": round(seconds)}
+        self.record |= {
+            "steps": self.run.step,
+            "images_seen": self.run.step * self.settings["batch"],
+            "seconds": round(seconds),
+        }
         names = list(self.set.names or ())
-        described = {"name": PRESETS[self.name].data, "shape": list(self.set.x.shape[1:]), "shift": self.set.shift, "scale": self.set.scale, "names": names}
+        described = {
+            "name": PRESETS[self.name].data,
+            "shape": list(self.set.x.shape[1:]),
+            "shift": self.set.shift,
+            "scale": self.set.scale,
+            "names": names,
+        }
         described["examples"] = len(self.set)
         card = {"data": described, "settings": self.settings, "record": self.record}
         save_run(folder / RUN, self.run, card | {"recent": [float(loss) for loss in self.recent]})
@@ -138,14 +164,23 @@ def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float 
         torch.manual_seed(seed)
         denoiser = LearnedDenoiser(preset.network(examples), cosine, "v").to(rt.device)
     settings = {"preset": name, "seed": seed, "batch": preset.batch, "lr": preset.lr, "levels": preset.levels}
-    settings |= {"augment": list(preset.augment), "drop": 0.1, "bf16": fast_bf16(rt.device), "compile": compiles(rt.device)}
+    settings |= {
+        "augment": list(preset.augment),
+        "drop": 0.1,
+        "bf16": fast_bf16(rt.device),
+        "compile": compiles(rt.device),
+    }
     record = {**provenance(rt.device), "losses": []}
     if minutes is not None:
         begun = time.perf_counter()
         pace = _seconds_a_step(denoiser, examples, settings)
         timing = time.perf_counter() - begun
         steps = max(1, round((60 * minutes - timing) / pace))
-        record |= {"minutes_asked": minutes, "seconds_a_step_when_timed": round(pace, 5), "seconds_of_timing": round(timing, 3)}
+        record |= {
+            "minutes_asked": minutes,
+            "seconds_a_step_when_timed": round(pace, 5),
+            "seconds_of_timing": round(timing, 3),
+        }
     settings["steps"] = agreed(preset.steps if steps is None else steps)
     return Training(name, Run(denoiser), examples, settings, record)
 
@@ -154,7 +189,9 @@ def resume(folder: Path) -> Training:
     """A preset where folder/run.safetensors left it."""
     run, card = load_run(folder / RUN, runtime().device)
     if card.get("settings", {}).get("preset") not in PRESETS:
-        raise checkpoints.CheckpointError(f"{folder / 'run.safetensors'} was not written by minidiff train: it names no preset")
+        raise checkpoints.CheckpointError(
+            f"{folder / 'run.safetensors'} was not written by minidiff train: it names no preset"
+        )
     name, recent = card["settings"]["preset"], [torch.tensor(loss) for loss in card.get("recent", [])]
     return Training(name, run, PRESETS[name].load(), card["settings"], card["record"], recent)
 
@@ -163,7 +200,10 @@ def _options(denoiser: LearnedDenoiser, settings: dict) -> dict:
     """The arguments of `train` that settings hold; levels and augmentations are named there."""
     options = {key: settings[key] for key in ("batch", "lr", "seed", "drop", "bf16")}
     parts = [AUGMENTATIONS[name] for name in settings.get("augment", ())]  # runs of earlier versions have none
-    return options | {"levels": LEVELS[settings["levels"]](denoiser.schedule), "augment": together(*parts) if parts else None}
+    return options | {
+        "levels": LEVELS[settings["levels"]](denoiser.schedule),
+        "augment": together(*parts) if parts else None,
+    }
 
 
 def _seconds_a_step(denoiser: LearnedDenoiser, examples: data.Data, settings: dict) -> float:
@@ -193,7 +233,9 @@ def compiles(device: torch.device) -> bool:
 def provenance(device: torch.device) -> dict:
     """What a record must say about the machine and the code that made it."""
     root = Path(__file__).resolve().parents[1]
-    described = subprocess.run(["git", "-C", str(root), "describe", "--always", "--dirty"], capture_output=True, text=True)
+    described = subprocess.run(
+        ["git", "-C", str(root), "describe", "--always", "--dirty"], capture_output=True, text=True
+    )
     return {
         "device": device_name(device),
         "threads": torch.get_num_threads(),
@@ -260,7 +302,9 @@ def score(denoiser: AnyDenoiser, *, number: int = 10_000, steps: int = 50, seed:
     """
     judge, test, clothes = load_judge(), data.fashion_mnist("test"), data.fashion_mnist("train")
     y = torch.arange(number) % len(test.names)
-    noise = start(denoiser.schedule, last_time(denoiser.schedule), (number, 1, 28, 28), torch.Generator().manual_seed(seed))
+    noise = start(
+        denoiser.schedule, last_time(denoiser.schedule), (number, 1, 28, 28), torch.Generator().manual_seed(seed)
+    )
     x = generate(denoiser, noise, y, steps=steps)
     compared = _compared(*(judge.features(images) for images in (test.x, x, clothes.x[:number])))
     agreement = class_fidelity(judge.classify(x), y)

@@ -134,7 +134,9 @@ def ddpm_step(
 def learned_std(small: float, large: float, prediction: Prediction) -> Tensor:
     """The learned spread, (B, *): log-linear from small to large. Raises ValueError where none was learned."""
     if prediction.fraction is None:
-        raise ValueError("this denoiser predicts no variance (its network has as many channels as x): use 'small' or 'large'")
+        raise ValueError(
+            "this denoiser predicts no variance (its network has as many channels as x): use 'small' or 'large'"
+        )
     return small * (large / small) ** prediction.fraction
 
 
@@ -143,12 +145,16 @@ def velocity(denoiser: AnyDenoiser, x_t: Tensor, t: float) -> Tensor:
     return denoiser(x_t, t).mix(*evaluate(coefficients("velocity", denoiser.schedule), t))
 
 
-def euler_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
+def euler_step(
+    denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None
+) -> Tensor:
     """Euler's method on the probability-flow ODE: follow the tangent. First order, and DDIM where the path is straight."""
     return combine(1.0, x_t, s - t, velocity(denoiser, x_t, t))
 
 
-def heun_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
+def heun_step(
+    denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None
+) -> Tensor:
     """Heun's method (Karras et al. 2022, Algorithm 1): the mean of the tangents at both ends. Second order, two guesses.
 
     The step into sigma_s = 0 is Euler's, since there is no noise left to look at.
@@ -172,7 +178,9 @@ def drift_and_diffusion(schedule: Schedule, t: float) -> tuple[float, float]:
     return f, math.sqrt(2 * sigma * (d_sigma - f * sigma))
 
 
-def sde_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
+def sde_step(
+    denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None
+) -> Tensor:
     """Euler-Maruyama on the reverse SDE (Song et al. 2021, Eq. 6):  dx = (f x - g^2 score) dt + g dw.
 
     The score is -eps / sigma. The step into sigma_s = 0 adds no noise. Raises ValueError where no signal is left.
@@ -198,4 +206,6 @@ def _refuse(eta: float, temperature: float, t: float, s: float) -> None:
     if not temperature >= 0:
         raise ValueError(f"temperature must be at least 0; got {temperature}")
     if eta and s > t:
-        raise ValueError(f"fresh noise has no meaning towards more noise (t = {t:g} to s = {s:g}): use ddim_step, eta = 0")
+        raise ValueError(
+            f"fresh noise has no meaning towards more noise (t = {t:g} to s = {s:g}): use ddim_step, eta = 0"
+        )

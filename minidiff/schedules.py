@@ -153,7 +153,9 @@ def time_at(schedule: Schedule, wanted: float) -> float:
     if wanted == 0:
         return 0.0
     low, high = 0.0, last_time(schedule) * (1000 if schedule is edm else 1)
-    if not 0 <= wanted <= angle(*evaluate(schedule, high)) + 1e-6:  # a float32 table of diffusers' may end that much noisier
+    if (
+        not 0 <= wanted <= angle(*evaluate(schedule, high)) + 1e-6
+    ):  # a float32 table of diffusers' may end that much noisier
         raise ValueError(
             f"this schedule's noise angle goes from 0 to {angle(*evaluate(schedule, high)):.4f} and never is {wanted:.4f}: "
             f"begin with less noise"
@@ -202,7 +204,9 @@ def index_times(steps: int, spacing: str = "leading", total: int = 1000, offset:
     Diffusers' index k is our time (k + 1) / total. offset is added to leading indices, as `steps_offset` does.
     """
     if spacing not in ("leading", "trailing", "linspace") or not 1 <= steps <= total:
-        raise ValueError(f"spacing is 'leading', 'trailing' or 'linspace', steps 1 to {total}; got {spacing!r}, {steps}")
+        raise ValueError(
+            f"spacing is 'leading', 'trailing' or 'linspace', steps 1 to {total}; got {spacing!r}, {steps}"
+        )
     count = torch.arange(steps - 1, -1, -1, dtype=torch.float64)
     if spacing == "leading":
         k = count * (total // steps) + offset

@@ -39,7 +39,9 @@ def dpm_solver_2m(eta: float = 0.0) -> Step:
     """
     past: list[Look] = []
 
-    def step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
+    def step(
+        denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None
+    ) -> Tensor:
         nonlocal past
         schedule, guess = denoiser.schedule, denoiser(x_t, t)
         past = [*_still_true(past, t, x_t)[-1:], Look(t, s, _position(schedule, t), x_t, guess.x0)]
@@ -62,7 +64,9 @@ def unipc(order: int = 2) -> Step:
         raise ValueError(f"UniPC is written for order 2 or 3; got {order}")
     past: list[Look] = []
 
-    def step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
+    def step(
+        denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None
+    ) -> Tensor:
         nonlocal past
         schedule, x0 = denoiser.schedule, denoiser(x_t, t).x0
         here, past = Look(t, s, _position(schedule, t), x_t, x0), _still_true(past, t, x_t)
@@ -119,7 +123,9 @@ def _position(schedule: Schedule, t: float) -> float:
 def corrected(step: Step, times: int = 1, size: float = 0.1) -> Step:
     """A step, then `times` Langevin moves at its end (the predictor-corrector of Song et al. 2021, Algorithms 4 and 5)."""
 
-    def both(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
+    def both(
+        denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None
+    ) -> Tensor:
         x_s = step(denoiser, x_t, t, s, generator=generator)
         if evaluate(denoiser.schedule, s)[1] > 0:  # data has no noise to move in
             for _ in range(times):
@@ -147,7 +153,9 @@ def churned(step: Step, gamma: float, low: float = 0.0, high: float = math.inf, 
     The noise-to-signal ratio grows by the factor 1 + gamma where it lies in [low, high]; `noise` is their S_noise.
     """
 
-    def churn(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None) -> Tensor:
+    def churn(
+        denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None
+    ) -> Tensor:
         schedule = denoiser.schedule
         alpha, sigma = evaluate(schedule, t)
         if gamma and low * alpha <= sigma <= high * alpha:

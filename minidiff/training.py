@@ -28,9 +28,7 @@ Levels = Callable[[int, torch.Generator], Tensor]  # (n, generator) -> n trainin
 Weight = Callable[[Tensor], Tensor]  # t (B,) -> a factor for each sample's loss
 
 
-def denoising_loss(
-    denoiser: LearnedDenoiser, x0: Tensor, t: Tensor, eps: Tensor | None = None, **cond
-) -> Tensor:
+def denoising_loss(denoiser: LearnedDenoiser, x0: Tensor, t: Tensor, eps: Tensor | None = None, **cond) -> Tensor:
     """Squared error on the target a * x0 + b * eps, one number a sample; for "eps" it is Ho et al. 2020, Eq. 14.
 
     x0: (B, *), t: (B,), eps like x0 (drawn if None) -> (B,), a mean over each sample's coordinates. To choose a target
@@ -86,7 +84,9 @@ def lognormal(schedule: Schedule, mean: float = -0.5, std: float = 1.2) -> Level
 
     Their P_mean = -1.2 for data of spread 0.5 is -0.5 for data of spread 1.
     """
-    return _levels(schedule, lambda share: torch.atan(torch.exp(mean + std * torch.special.ndtri(share))) * (2 / math.pi))
+    return _levels(
+        schedule, lambda share: torch.atan(torch.exp(mean + std * torch.special.ndtri(share))) * (2 / math.pi)
+    )
 
 
 def _levels(schedule: Schedule, angle_of: Callable[[Tensor], Tensor]) -> Levels:
@@ -181,13 +181,17 @@ def train(
 
 def _refuse(data: Tensor, labels: Tensor | None, classes: int | None, steps: int, batch: int, drop: float) -> None:
     if len(data) == 0 or not data.is_floating_point():
-        raise ValueError(f"train needs at least one floating-point sample, (N, *); got {tuple(data.shape)} {data.dtype}")
+        raise ValueError(
+            f"train needs at least one floating-point sample, (N, *); got {tuple(data.shape)} {data.dtype}"
+        )
     if not data.isfinite().all():
         raise ValueError("the data holds NaN or infinity: clean it first")
     if steps < 1 or batch < 1 or not 0 <= drop <= 1:
         raise ValueError(f"steps and batch must be at least 1 and drop in [0, 1]; got {steps}, {batch}, {drop}")
     if batch % ranks.world():
-        raise ValueError(f"a batch of {batch} cannot be shared out evenly among {ranks.world()} ranks: make it a multiple")
+        raise ValueError(
+            f"a batch of {batch} cannot be shared out evenly among {ranks.world()} ranks: make it a multiple"
+        )
     if labels is None:
         return
     if not classes:
@@ -198,7 +202,9 @@ def _refuse(data: Tensor, labels: Tensor | None, classes: int | None, steps: int
 
 def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, augment, bf16) -> Iterator[Tensor]:
     device = next(run.denoiser.parameters()).device
-    away = device.type != "cpu"  # a device that works on while Python runs ahead: it is asked for a number only now and then
+    away = (
+        device.type != "cpu"
+    )  # a device that works on while Python runs ahead: it is asked for a number only now and then
     look = LOOK if away else 1
     data, labels = data.to(device), labels if labels is None else labels.to(device)
     learner = LearnedDenoiser(ranks.wrapped(run.denoiser.net), run.denoiser.schedule, run.denoiser.target)
@@ -206,15 +212,22 @@ def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, aug
     draw = partial(_draw, seed, batch, len(data), data.shape[1:], levels, drop if labels is not None else None, device)
     for every, t, eps, dropped in (ahead if away else map)(draw, range(run.step, steps)):
         chosen = every[ranks.share()]
-        x0, cond = data[chosen], {} if labels is None else {"y": labels[chosen].masked_fill(dropped, run.denoiser.net.classes)}
+        x0, cond = (
+            data[chosen],
+            {} if labels is None else {"y": labels[chosen].masked_fill(dropped, run.denoiser.net.classes)},
+        )
         if augment is not None:  # of the whole batch on every rank, so that their number changes nothing
-            x0, cond["change"] = (part[ranks.share()] for part in augment(data[every], generator_for(seed, 2, run.step)))
+            x0, cond["change"] = (
+                part[ranks.share()] for part in augment(data[every], generator_for(seed, 2, run.step))
+            )
         with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
             loss = denoising_loss(learner, x0, t, eps, **cond)
         loss = (loss if weight is None else weight(t) * loss).mean()
         told = ranks.mean(loss.detach())
         if run.step % look == 0 and not told.isfinite():
-            raise TrainingError(f"the loss at step {run.step} is {told:g}: nothing was learned from it; try a lower lr than {lr:g}")
+            raise TrainingError(
+                f"the loss at step {run.step} is {told:g}: nothing was learned from it; try a lower lr than {lr:g}"
+            )
         run.advance(loss, learning_rate(run.step, steps, lr))
         yield told
     run.denoiser.eval()
@@ -291,7 +304,9 @@ def load_run(path: str | Path, device: str | torch.device = "cpu") -> tuple[Run,
     tensors, card = checkpoints.read(path)
     run = Run(checkpoints.build(path, card).to(device))
     for part, net in (("net.", run.denoiser.net), ("average.", run.average.net)):
-        checkpoints.fill(path, net, {name.removeprefix(part): value for name, value in tensors.items() if name.startswith(part)})
+        checkpoints.fill(
+            path, net, {name.removeprefix(part): value for name, value in tensors.items() if name.startswith(part)}
+        )
     for name, parameter in run.denoiser.net.named_parameters():
         part = f"adam.{name}."
         found = {key.removeprefix(part): value for key, value in tensors.items() if key.startswith(part)}

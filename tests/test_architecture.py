@@ -33,7 +33,9 @@ def imported(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
-            base = "minidiff" * (node.level > 0) + (f".{node.module}" if node.level and node.module else node.module or "")
+            base = "minidiff" * (node.level > 0) + (
+                f".{node.module}" if node.level and node.module else node.module or ""
+            )
             names |= {f"{base}.{alias.name}" for alias in node.names} if base == "minidiff" else {base}
     return names
 

@@ -44,7 +44,9 @@ def test_told_nothing_means_nothing_was_done_and_only_then(augment, k):
     assert torch.equal((changed != x).flatten(1).any(1), (change != 0).any(1))
 
 
-@pytest.mark.parametrize("augment, left", [(flip, 1 / 2), (shift, 1 / 2 + 1 / 2 / 49), (recolour, 1 / 2), (EVERY, (1 + 1 / 49) / 8)])
+@pytest.mark.parametrize(
+    "augment, left", [(flip, 1 / 2), (shift, 1 / 2 + 1 / 2 / 49), (recolour, 1 / 2), (EVERY, (1 + 1 / 49) / 8)]
+)
 def test_half_are_left_alone(augment, left):
     change = augment(torch.zeros(20_000, 3, 2, 2), seed())[1]
     share = float((change == 0).all(1).double().mean())

@@ -70,7 +70,9 @@ def test_a_changed_card_is_refused(small):
     assert refused(small)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip, as torch.save makes", b"\x80\x02 a pickle", b"\xff" * 100])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04 a zip, as torch.save makes", b"\x80\x02 a pickle", b"\xff" * 100]
+)
 def test_other_files_are_refused(content, tmp_path):
     (tmp_path / "x").write_bytes(content)
     assert refused(tmp_path / "x")
@@ -152,7 +154,9 @@ def killed_at(moment, path):
     try:
         mortal = Mortal(moment)
         files.open = mortal.open
-        files.os = SimpleNamespace(**vars(os) | {name: mortal.wrap(getattr(os, name)) for name in ("fsync", "replace", "open")})
+        files.os = SimpleNamespace(
+            **vars(os) | {name: mortal.wrap(getattr(os, name)) for name in ("fsync", "replace", "open")}
+        )
         write(path, {"a": torch.full((1000,), 2.0)}, {"new": True})
         os._exit(0)
     finally:

@@ -33,7 +33,13 @@ def tiny(tmp_path):
     denoiser = LearnedDenoiser(UNet(classes=3, width=8), cosine)
     for parameter in denoiser.parameters():  # a fresh U-Net answers 0 to everything
         torch.nn.init.normal_(parameter, std=0.05)
-    described = {"name": "tiny", "shape": [1, 28, 28], "shift": 0.3, "scale": 0.35, "names": ["hat", "left shoe", "right shoe"]}
+    described = {
+        "name": "tiny",
+        "shape": [1, 28, 28],
+        "shift": 0.3,
+        "scale": 0.35,
+        "names": ["hat", "left shoe", "right shoe"],
+    }
     checkpoints.save(path := tmp_path / "tiny.safetensors", denoiser, {"data": described})
     return path
 
@@ -55,7 +61,15 @@ def test_sample_writes_a_picture_that_the_seed_decides(tiny):
     first = draw(tiny)
     assert np.asarray(Image.open(io.BytesIO(first))).std() > 5
     assert draw(tiny) == first
-    changes = [("--seed", 1), ("--class", "hat"), ("--sampler", "ddpm"), ("--sampler", "2m"), ("--temperature", 0.5), ("--steps", 3), ("--class", "2", "--guidance", 3)]
+    changes = [
+        ("--seed", 1),
+        ("--class", "hat"),
+        ("--sampler", "ddpm"),
+        ("--sampler", "2m"),
+        ("--temperature", 0.5),
+        ("--steps", 3),
+        ("--class", "2", "--guidance", 3),
+    ]
     assert len({first, *(draw(tiny, *change) for change in changes)}) == len(changes) + 1
     assert draw(tiny, "--class", "right") == draw(tiny, "--class", "2") == draw(tiny, "--class", "Right Shoe")
 
@@ -134,7 +148,20 @@ def test_train_sample_and_refuse_to_overwrite(tmp_path, capsys):
     assert run("train", "--data", "rings", "--steps", 20, "--out", out) == 2
     assert "already holds a run" in capsys.readouterr().err
     assert (out / "model.safetensors").read_bytes() == before
-    assert run("sample", "--checkpoint", out / "model.safetensors", "--out", tmp_path / "p.png", "--number", 50, "--steps", 3) == 0
+    assert (
+        run(
+            "sample",
+            "--checkpoint",
+            out / "model.safetensors",
+            "--out",
+            tmp_path / "p.png",
+            "--number",
+            50,
+            "--steps",
+            3,
+        )
+        == 0
+    )
     Image.open(tmp_path / "p.png").verify()
 
 
@@ -142,16 +169,31 @@ def test_minutes_fix_the_number_of_steps_and_are_recorded(tmp_path):
     assert run("train", "--preset", "rings", "--minutes", 0.01, "--out", tmp_path) == 0
     record = trained(tmp_path)[1]["record"]
     want = max(1, (0.6 - record["seconds_of_timing"]) / record["seconds_a_step_when_timed"])
-    assert record["minutes_asked"] == 0.01 and record["seconds_of_timing"] > 23 * 0.5 * record["seconds_a_step_when_timed"]
+    assert (
+        record["minutes_asked"] == 0.01 and record["seconds_of_timing"] > 23 * 0.5 * record["seconds_a_step_when_timed"]
+    )
     assert abs(record["steps"] - want) <= 0.02 * want + 1
 
 
 def test_a_run_that_was_stopped_resumes_to_the_same_bits(tmp_path):
     """SIGTERM somewhere in the middle, then --resume: the model equals that of a run nobody disturbed."""
     assert run("train", "--data", "pinwheel", "--steps", 1500, "--out", tmp_path / "whole") == 0
-    command = [sys.executable, "-m", "minidiff", "train", "--data", "pinwheel", "--steps", "1500", "--out", str(tmp_path / "parts")]
+    command = [
+        sys.executable,
+        "-m",
+        "minidiff",
+        "train",
+        "--data",
+        "pinwheel",
+        "--steps",
+        "1500",
+        "--out",
+        str(tmp_path / "parts"),
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     time.sleep(0.1)
     deadline = time.monotonic() + 60
     while not _handles_sigterm(child.pid) and time.monotonic() < deadline:
@@ -189,7 +231,11 @@ def test_a_preset_augments_again_after_a_stop(tmp_path, monkeypatch):
     part.save(tmp_path, 1.0)
     assert begun + [float(loss) for loss in recipes.resume(tmp_path).losses()] == losses
     card = trained(tmp_path)[1]
-    assert card["settings"]["augment"] == ["shift", "flip"] and card["network"]["changes"] == 3 and card["data"]["examples"] == 1331
+    assert (
+        card["settings"]["augment"] == ["shift", "flip"]
+        and card["network"]["changes"] == 3
+        and card["data"]["examples"] == 1331
+    )
     plain = recipes.begin("rings")
     plain.settings["augment"] = []
     assert [float(loss) for loss in plain.losses()] != losses
@@ -212,7 +258,10 @@ def test_a_preset_whose_network_is_not_told_is_refused(monkeypatch):
 def test_presets_build_networks_that_are_told_what_their_augmentations_say():
     for name, preset in recipes.PRESETS.items():
         if preset.data in ("fashion-mnist", "sprites", "cifar-10"):
-            images = data.Data(torch.zeros(2, 1 if preset.data == JUDGED else 3, *[28 if preset.data == JUDGED else 32] * 2), names=("a",) * 10)
+            images = data.Data(
+                torch.zeros(2, 1 if preset.data == JUDGED else 3, *[28 if preset.data == JUDGED else 32] * 2),
+                names=("a",) * 10,
+            )
             parts = [AUGMENTATIONS[part] for part in preset.augment]
             told = sum(part(images.x, torch.Generator())[1].shape[1] for part in parts)
             with torch.device("meta"):
@@ -220,13 +269,19 @@ def test_presets_build_networks_that_are_told_what_their_augmentations_say():
 
 
 def test_help_and_version(capsys):
-    for arguments in (["--help"], ["--version"], *([name, "--help"] for name in ("lab", "sample", "train", "judge", "doctor", "notebooks"))):
+    for arguments in (
+        ["--help"],
+        ["--version"],
+        *([name, "--help"] for name in ("lab", "sample", "train", "judge", "doctor", "notebooks")),
+    ):
         assert run(*arguments) == 0
         assert "minidiff" in capsys.readouterr().out
 
 
 def test_no_traceback_from_the_module_itself():
-    done = subprocess.run([sys.executable, "-m", "minidiff", "sample", "--checkpoint", "none"], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", "minidiff", "sample", "--checkpoint", "none"], capture_output=True, text=True, cwd=ROOT
+    )
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
 
 
@@ -245,7 +300,9 @@ def test_lab_opens_notebook_00(monkeypatch, tmp_path):
     assert command[:3] == [sys.executable, "-m", "jupyterlab"] and f"--ServerApp.root_dir={ROOT}" in command
     assert "--no-browser" in command and command[-1] == "--port=9"
     (address,) = (option.split("=")[1] for option in command if option.startswith("--LabApp.default_url="))
-    assert address.startswith("/lab/tree/") and (ROOT / address.removeprefix("/lab/tree/")).name == "00_start_here.ipynb"
+    assert (
+        address.startswith("/lab/tree/") and (ROOT / address.removeprefix("/lab/tree/")).name == "00_start_here.ipynb"
+    )
     assert (ROOT / address.removeprefix("/lab/tree/")).is_file()
     monkeypatch.setattr(lab, "repositories", lambda: [tmp_path])
     assert run("lab") == 1

@@ -419,7 +419,7 @@ def test_cards_tell_the_numbers_the_code_uses():
 @pytest.fixture
 def alone(tmp_path, monkeypatch):
     """No clone around, an empty cache, no network: only what a test puts there."""
-    monkeypatch.setattr(data, "repositories", lambda: [])
+    monkeypatch.setattr(data, "repositories", list)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("MINIDIFF_DATA", raising=False)
     monkeypatch.setenv("no_proxy", "*")  # 127.0.0.1 is asked directly, whatever this machine's settings are
@@ -579,8 +579,15 @@ def photos(alone, monkeypatch):
 def test_cifar10_is_read_from_its_archive(photos, split, part):
     path, images, labels = photos
     got = data.cifar10(split)
-    assert torch.equal(got.y, labels[part]) and got.y.dtype == torch.int64 and got.names[6] == "frog" and len(got.names) == 10
-    assert_close(got.restore(got.x), torch.from_numpy(images[part].transpose(0, 3, 1, 2) / 255).float(), rtol=0, atol=1e-6)
+    assert (
+        torch.equal(got.y, labels[part])
+        and got.y.dtype == torch.int64
+        and got.names[6] == "frog"
+        and len(got.names) == 10
+    )
+    assert_close(
+        got.restore(got.x), torch.from_numpy(images[part].transpose(0, 3, 1, 2) / 255).float(), rtol=0, atol=1e-6
+    )
     assert [item.name for item in path.parent.iterdir()] == [path.name]  # nothing was unpacked
 
 
@@ -588,7 +595,12 @@ def test_cifar10_is_standardised_by_the_published_moments_of_its_colours():
     """(mean, deviation) of red, green and blue over the training images, as torchvision's users pass them around."""
     moments = torch.tensor([[0.49139968, 0.24703223], [0.48215841, 0.24348513], [0.44653091, 0.26158784]]).double()
     mean, square = moments[:, 0].mean(), moments.square().sum(1).mean()
-    assert_close(torch.tensor([data.CIFAR10_SHIFT, data.CIFAR10_SCALE]).double(), torch.stack([mean, (square - mean**2).sqrt()]), rtol=0, atol=6e-7)
+    assert_close(
+        torch.tensor([data.CIFAR10_SHIFT, data.CIFAR10_SCALE]).double(),
+        torch.stack([mean, (square - mean**2).sqrt()]),
+        rtol=0,
+        atol=6e-7,
+    )
 
 
 def test_another_archive_in_its_place_is_refused(photos):
@@ -601,13 +613,18 @@ def test_another_archive_in_its_place_is_refused(photos):
         (whole[:200] + bytes([whole[200] ^ 1]) + whole[201:], "does not have the MD5"),
     ]:
         path.write_bytes(wrong)
-        with pytest.raises(DataError, match=f"{path.name} {said}.*delete it, and download https://www.cs.toronto.edu") as caught:
+        with pytest.raises(
+            DataError, match=f"{path.name} {said}.*delete it, and download https://www.cs.toronto.edu"
+        ) as caught:
             data.cifar10()
         assert "\n" not in str(caught.value)
 
 
 def test_cifar10_that_is_missing_is_asked_for_and_not_downloaded(alone):
-    with pytest.raises(DataError, match=r"download https://\S+/cifar-10-binary.tar.gz \(170 MB\) to .*cache/minidiff/cifar-10-binary.tar.gz"):
+    with pytest.raises(
+        DataError,
+        match=r"download https://\S+/cifar-10-binary.tar.gz \(170 MB\) to .*cache/minidiff/cifar-10-binary.tar.gz",
+    ):
         data.cifar10()
     with pytest.raises(ValueError, match="split"):
         data.cifar10("all")

@@ -21,10 +21,10 @@ if find_spec("diffusers") is None:
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 
-from conformance import CASES, EDM, FLOAT64, KNOWN, SCHEDULERS, STEPS, Case, T, sentence, setting, table  # noqa: E402
+from conformance import CASES, EDM, FLOAT64, KNOWN, SCHEDULERS, STEPS, Case, T, sentence, setting, table
 
-from minidiff.schedules import index_times  # noqa: E402
-from minidiff.solvers import unipc  # noqa: E402
+from minidiff.schedules import index_times
+from minidiff.solvers import unipc
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # how they call NumPy 2
 
@@ -98,7 +98,11 @@ def test_indices_differ_by_rounding_only(spacing):
             continue
         for i, (a, b) in enumerate(zip(theirs, ours)):
             if a != b:
-                place = Fraction(T * (steps - i), steps) if spacing == "trailing" else Fraction((T - 1) * (steps - 1 - i), steps - 1)
+                place = (
+                    Fraction(T * (steps - i), steps)
+                    if spacing == "trailing"
+                    else Fraction((T - 1) * (steps - 1 - i), steps - 1)
+                )
                 assert abs(a - b) == 1 and place.denominator == 2, (steps, i)
                 halves += 1
     assert (halves > 0) == (spacing != "leading") and (61 in too_many) == (spacing == "trailing")

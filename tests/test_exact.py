@@ -34,7 +34,9 @@ def test_gaussian_is_bayes_on_a_grid(schedule, t):
     assert_close(got, bayes(normal(0.7, 0.5), X_T, schedule, t), rtol=1e-8, atol=1e-8)
 
 
-MEANS, STDS, WEIGHTS = (torch.tensor(v, dtype=torch.float64) for v in ([[-2.0], [1.0], [1.5]], [0.3, 0.6, 0.1], [1, 2, 1]))
+MEANS, STDS, WEIGHTS = (
+    torch.tensor(v, dtype=torch.float64) for v in ([[-2.0], [1.0], [1.5]], [0.3, 0.6, 0.1], [1, 2, 1])
+)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -51,7 +53,9 @@ def test_mixture_in_two_dimensions_is_the_weighted_sum_of_its_parts():
     stds, weights = torch.tensor([0.5, 1.5], dtype=torch.float64), torch.tensor([0.3, 0.7], dtype=torch.float64)
     joint = []
     for m, s, w in zip(means, stds, weights):
-        marginal = torch.distributions.MultivariateNormal(alpha * m, (alpha**2 * s**2 + sigma**2) * torch.eye(2).double())
+        marginal = torch.distributions.MultivariateNormal(
+            alpha * m, (alpha**2 * s**2 + sigma**2) * torch.eye(2).double()
+        )
         joint.append(w.log() + marginal.log_prob(x_t))
     share = torch.stack(joint, 1).softmax(1)
     want = sum(share[:, k, None] * of_gaussian(means[k], stds[k], cosine)(x_t, 0.4).x0 for k in range(2))
@@ -77,7 +81,7 @@ def test_points_are_a_weighted_average(t, monkeypatch):
     x_t = torch.randn(7, 2, 3, dtype=torch.float64)
     denoiser, y = of_points(POINTS, cosine, LABELS), torch.tensor([0, 1, 2, 0, 3, 1, 3])
     each = torch.full((7,), t, dtype=torch.float64)
-    want = torch.cat([brute(x[None], t, POINTS[(LABELS == k) | (k == 3)]) for x, k in zip(x_t, y)])
+    want = torch.cat([brute(x[None], t, POINTS[(k == LABELS) | (k == 3)]) for x, k in zip(x_t, y)])
     for chunk in (2**24, 50 * 3, 1):  # all at once, three rows at a time, one row at a time
         monkeypatch.setattr("minidiff.exact.CHUNK", chunk)
         denoiser = of_points(POINTS, cosine, LABELS)
@@ -91,7 +95,9 @@ def test_points_are_a_weighted_average(t, monkeypatch):
 def test_no_more_distances_are_held_at_a_time_than_chunk(monkeypatch):
     seen = []
     distances = exact._distances
-    monkeypatch.setattr(exact, "_distances", lambda x, points, alpha: seen.append(len(x)) or distances(x, points, alpha))
+    monkeypatch.setattr(
+        exact, "_distances", lambda x, points, alpha: seen.append(len(x)) or distances(x, points, alpha)
+    )
     for chunk in (4 * 50 + 49, 1):
         monkeypatch.setattr(exact, "CHUNK", chunk)
         of_points(POINTS, cosine)(POINTS[:7], 0.5)

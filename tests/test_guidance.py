@@ -75,7 +75,7 @@ def test_steering_by_the_exact_classifier_gives_the_exact_posterior():
     posterior = of_gaussian(0.75, 0.5, linear_beta)
     for t in (0.05, 0.4, 0.95):
         assert_close(tuple(steer(PRIOR, evidence)(X_T, t)), tuple(posterior(X_T, t)))
-    walk = lambda denoiser: last(sample(ddim_step, denoiser, X_T, uniform_times(30, 0.99)))  # noqa: E731
+    walk = lambda denoiser: last(sample(ddim_step, denoiser, X_T, uniform_times(30, 0.99)))
     assert_close(walk(steer(PRIOR, evidence)), walk(posterior))
 
 
@@ -132,6 +132,12 @@ def test_a_learned_variance_is_untouched_by_guidance():
     fraction = torch.rand(6, 2)
     told = Denoiser(linear_beta, lambda x, t: Prediction(*PRIOR(x, t), fraction))
     other = Denoiser(linear_beta, lambda x, t: Prediction(*POSTERIOR(x, t), 1 - fraction))
-    guided = (extrapolate(told, other, 3.0), steer(told, evidence), clip(told), threshold(told), between(0, 1, told, other))
+    guided = (
+        extrapolate(told, other, 3.0),
+        steer(told, evidence),
+        clip(told),
+        threshold(told),
+        between(0, 1, told, other),
+    )
     for denoiser in guided:
         assert denoiser(X_T, 0.4).fraction is fraction

@@ -75,7 +75,7 @@ def test_hutchinson_is_exact_where_coordinates_do_not_mix():
 
 def test_probes_come_from_the_generator():
     x = points(5)
-    run = lambda k: log_prob(mixture(cosine), x, uniform_times(5), probes=3, generator=seed(k)).value  # noqa: E731
+    run = lambda k: log_prob(mixture(cosine), x, uniform_times(5), probes=3, generator=seed(k)).value
     assert torch.equal(run(0), run(0)) and not torch.equal(run(0), run(1))
     for probes in (1, -2):
         with pytest.raises(ValueError, match="probes must be 0"):
@@ -133,7 +133,10 @@ def test_one_sample_is_a_batch_too():
 
 def test_everything_is_computed_where_the_samples_are():
     x, stops, denoiser = points(3), [0.9, 0.5, 0.1], mixture(cosine)
-    want = _flow(denoiser, [], x, 0.5)[1], _chain(denoiser, x, stops, seed())  # and the times are remembered from here on
+    want = (
+        _flow(denoiser, [], x, 0.5)[1],
+        _chain(denoiser, x, stops, seed()),
+    )  # and the times are remembered from here on
     with torch.device("meta"):  # another default device, whose tensors hold no numbers
         assert_close((_flow(denoiser, [], x, 0.5)[1], _chain(denoiser, x, stops, seed())), want)
 
@@ -142,7 +145,9 @@ def test_a_worse_denoiser_has_a_lower_elbo():
     x = points(300)
     good = mixture(cosine)
     bad = Denoiser(cosine, lambda x_t, t: Prediction(0.9 * good(x_t, t).x0, good(x_t, t).eps))
-    first, second = (elbo(d, x, log_snr_times(cosine, 60, 0.95, 0.03), draws=2, generator=seed()).value for d in (good, bad))
+    first, second = (
+        elbo(d, x, log_snr_times(cosine, 60, 0.95, 0.03), draws=2, generator=seed()).value for d in (good, bad)
+    )
     assert float((first - second).mean()) > 1
 
 

@@ -97,7 +97,9 @@ def test_the_shipped_model_never_saw_what_is_held_out():
 def test_the_shipped_model_denoises_what_it_never_saw_and_better_by_its_category():
     denoiser, test = checkpoints.load(SHIPPED)[0], data.sprites("test")[::3]
     told, wrong = test, replace(test, y=(test.y + 9) % 18)
-    assert memorised.loss(denoiser, told, levels=4) < memorised.loss(denoiser, wrong, levels=4) < 0.5  # silence: about 1
+    assert (
+        memorised.loss(denoiser, told, levels=4) < memorised.loss(denoiser, wrong, levels=4) < 0.5
+    )  # silence: about 1
 
 
 def test_the_data_card_tells_what_the_checkpoint_records():

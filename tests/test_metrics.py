@@ -187,9 +187,11 @@ def test_the_ruler_does_not_move_between_measurements():
 
 def gaussian_mmd(dim, p, q, shift, scale):
     """The squared discrepancy of N(0, p^2 I) and N(shift, q^2 I): the kernel averaged over Gaussians is a Gaussian."""
+
     def mean_kernel(variance, distance):
         total = scale**2 + variance
         return (scale**2 / total) ** (dim / 2) * math.exp(-(distance**2) / (2 * total))
+
     return mean_kernel(2 * p**2, 0) + mean_kernel(2 * q**2, 0) - 2 * mean_kernel(p**2 + q**2, shift)
 
 
@@ -209,7 +211,7 @@ def test_mmd_of_two_gaussians(dim, p, q, shift, scale):
 def test_mmd_by_hand():
     """Two points each: one pair among a, one among b, four between them."""
     a, b = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [3.0]])
-    k = lambda gap: math.exp(-(gap**2) / 8)  # noqa: E731 (scale 2)
+    k = lambda gap: math.exp(-(gap**2) / 8)
     assert mmd(a, b, scale=2.0) == pytest.approx(k(1) + k(3) - (k(0) + k(3) + k(1) + k(2)) / 2, rel=1e-12)
 
 
@@ -264,7 +266,9 @@ def test_the_frechet_distance_of_equal_normals_is_as_large_as_its_rows_are_few(d
 def test_the_jackknife_of_a_mean_is_the_textbook_error():
     x = normal(40, 2)
     value, error = jackknife(lambda x: x.mean(0), x, folds=40)
-    assert value == pytest.approx(x.mean(0).tolist()) and error == pytest.approx((x.std(0) / 40**0.5).tolist(), rel=1e-9)
+    assert value == pytest.approx(x.mean(0).tolist()) and error == pytest.approx(
+        (x.std(0) / 40**0.5).tolist(), rel=1e-9
+    )
     means = torch.stack([x[rows, 0].mean() for rows in metrics._folds(40, 10)])  # ten means of four
     assert jackknife(lambda x: x[:, 0].mean(), x).error == pytest.approx(means.std().item() / 10**0.5, rel=1e-9)
 
@@ -281,7 +285,7 @@ def test_the_jackknife_keeps_labels_with_their_images():
 @pytest.mark.parametrize("metric", [frechet_distance, sliced_wasserstein, kernel_distance])
 def test_the_jackknife_foretells_how_fresh_draws_scatter(metric):
     draws = [(normal(100, 3, s), 1.3 * normal(70, 3, s + 5000) + 1) for s in range(60)]
-    value = lambda found: found.value if isinstance(found, Estimate) else found  # noqa: E731
+    value = lambda found: found.value if isinstance(found, Estimate) else found
     spread = torch.tensor([value(metric(*pair)) for pair in draws]).std().item()
     errors = torch.tensor([jackknife(metric, *pair, folds=20).error for pair in draws[:12]])
     assert errors.square().mean().sqrt().item() == pytest.approx(spread, rel=0.3)
@@ -298,14 +302,14 @@ def test_impossible_folds_are_refused(folds):
 
 def test_a_floor_compares_different_rows_of_the_sizes_asked_for():
     rows = torch.arange(50.0)[:, None]
-    sizes = lambda a, b: (len(a), len(b), len(torch.cat([a, b]).unique()))  # noqa: E731
+    sizes = lambda a, b: (len(a), len(b), len(torch.cat([a, b]).unique()))
     for n, m in [(20, 30), (2, 2)]:
         assert floor(sizes, rows, n, m) == ([n, m, n + m], [0, 0, 0])
 
 
 def test_a_floor_says_how_far_one_draw_scatters():
     real = normal(4000, 1)
-    shift = lambda a, b: a.mean() - b.mean()  # noqa: E731
+    shift = lambda a, b: a.mean() - b.mean()
     value, scatter = floor(shift, real, 50, 100, draws=400)
     want = (1 / 50 + 1 / 100) ** 0.5
     assert scatter == pytest.approx(want, rel=0.12) and abs(value) < 4 * want / 20
@@ -331,7 +335,7 @@ def test_a_floor_of_all_rows_and_two_draws_is_possible_and_comes_out_again():
 
 def test_the_kernel_distance_of_two_gaussians():
     """In one dimension (1 + x y)^3 compares the first three moments: 3 dm1^2 + 3 dm2^2 + dm3^2. Unbiased at any size."""
-    moments = lambda mean, std: (mean, mean**2 + std**2, mean**3 + 3 * mean * std**2)  # noqa: E731
+    moments = lambda mean, std: (mean, mean**2 + std**2, mean**3 + 3 * mean * std**2)
     got = torch.tensor([kernel_distance(normal(20, 1, s), 0.5 * normal(15, 1, s + 5000) + 1).value for s in range(600)])
     gaps = [(p - q) ** 2 for p, q in zip(moments(0, 1), moments(1, 0.5))]
     want, error = 3 * gaps[0] + 3 * gaps[1] + gaps[2], got.std().item() / 600**0.5

@@ -18,12 +18,12 @@ if find_spec("prdc") is None:
         raise ModuleNotFoundError(MISSING)
     pytest.skip(MISSING, allow_module_level=True)
 
-import scipy.linalg  # noqa: E402
-import scipy.optimize  # noqa: E402
-import scipy.stats  # noqa: E402
-from prdc import compute_prdc  # noqa: E402
-from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel  # noqa: E402
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors  # noqa: E402
+import scipy.linalg
+import scipy.optimize
+import scipy.stats
+from prdc import compute_prdc
+from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 
 def clouds(n, m, dim=12):
@@ -45,8 +45,12 @@ CLOSE = {"rel": 1e-6}
 def test_precision_recall_density_and_coverage(n, m, k, capsys):
     real, fake = clouds(n, m)
     wanted = compute_prdc(real, fake, k)
-    assert ours(metrics.precision_recall, real, fake, k=k) == pytest.approx((wanted["precision"], wanted["recall"]), **CLOSE)
-    assert ours(metrics.density_coverage, real, fake, k=k) == pytest.approx((wanted["density"], wanted["coverage"]), **CLOSE)
+    assert ours(metrics.precision_recall, real, fake, k=k) == pytest.approx(
+        (wanted["precision"], wanted["recall"]), **CLOSE
+    )
+    assert ours(metrics.density_coverage, real, fake, k=k) == pytest.approx(
+        (wanted["density"], wanted["coverage"]), **CLOSE
+    )
 
 
 def test_frechet_distance():
@@ -73,7 +77,9 @@ def test_inception_score():
     p = scipy.special.softmax(clouds(80, 2, 5)[0], axis=1)
     parts = [p[rows.numpy()] for rows in metrics._folds(80, 4)]
     scores = [np.exp(scipy.special.rel_entr(part, part.mean(0)).sum(1).mean()) for part in parts]
-    assert ours(metrics.inception_score, p, splits=4) == pytest.approx((np.mean(scores), scipy.stats.sem(scores)), **CLOSE)
+    assert ours(metrics.inception_score, p, splits=4) == pytest.approx(
+        (np.mean(scores), scipy.stats.sem(scores)), **CLOSE
+    )
 
 
 def test_sliced_wasserstein():
@@ -104,5 +110,7 @@ def test_classifier(n, k):
     known, unseen = (rows.numpy() for rows in metrics._folds(n, 2))
     vote = KNeighborsClassifier(k).fit(np.concatenate([a[known], b[known]]), np.repeat([0, 1], n // 2))
     right = vote.predict(np.concatenate([a[unseen], b[unseen]])) == np.repeat([0, 1], n // 2)
-    assert ours(metrics.c2st, a, b) == pytest.approx((right.mean(), (right.mean() * (1 - right.mean()) / n) ** 0.5), **CLOSE)
+    assert ours(metrics.c2st, a, b) == pytest.approx(
+        (right.mean(), (right.mean() * (1 - right.mean()) / n) ** 0.5), **CLOSE
+    )
     assert 0.55 < right.mean() < 0.95

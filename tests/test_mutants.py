@@ -108,7 +108,7 @@ def test_all_is_well_when_all_are_caught_or_known(tmp_path):
     known.parent.mkdir(parents=True)
     known.write_text("why the same\nin guidance.mix\n- return alpha + 2 * sigma\n+ return alpha + 2 * gone\n")
     status, said = hunt(tmp_path, STRONG, "--jobs", "2")
-    stale = ('guidance.mix', 'return alpha + 2 * sigma', 'return alpha + 2 * gone')
+    stale = ("guidance.mix", "return alpha + 2 * sigma", "return alpha + 2 * gone")
     assert status == 1 and f"out of date: {stale} is no mutant any more" in said
     assert "100.0% of the mutants" in said and "SURVIVED" not in said
 

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from minidiff.networks import NETWORKS, Condition, MLP, UNet, labels
+from minidiff.networks import MLP, NETWORKS, Condition, UNet, labels
 
 SMALL = {"width": 16, "deep_width": 24, "deep_blocks": 2}
 CASES = {
@@ -136,14 +136,21 @@ def test_no_change_is_all_zeros_and_every_other_matters(name):
     kind, config, shape = CASES[name]
     net, x, level, k = perturbed(kind, config), randn(1, *shape), torch.tensor([0.5]), config["changes"]
     torch.testing.assert_close(net(x, level), net(x, level, change=torch.zeros(1, k)), atol=0, rtol=0)
-    answers = torch.stack([net(x, level, change=change[None]).flatten() for change in torch.cat([torch.zeros(1, k), torch.eye(k)])])
+    answers = torch.stack(
+        [net(x, level, change=change[None]).flatten() for change in torch.cat([torch.zeros(1, k), torch.eye(k)])]
+    )
     assert torch.pdist(answers).min() > 1e-3
 
 
 @pytest.mark.parametrize("name", TOLD)
 def test_each_sample_is_told_its_own_change(name):
     kind, config, shape = CASES[name]
-    net, x, level, change = perturbed(kind, config), randn(3, *shape), torch.rand(3), randn(3, config["changes"], seed=5)
+    net, x, level, change = (
+        perturbed(kind, config),
+        randn(3, *shape),
+        torch.rand(3),
+        randn(3, config["changes"], seed=5),
+    )
     together = net(x, level, change=change)
     for i in range(3):
         close(together[i : i + 1], net(x[i : i + 1], level[i : i + 1], change=change[i : i + 1]))

@@ -7,7 +7,17 @@ import torch
 from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian
-from minidiff.notation import CLOCKS, OUTPUTS, betas, drift_and_diffusion, from_diffusers, reread, rescale, time_of, translate
+from minidiff.notation import (
+    CLOCKS,
+    OUTPUTS,
+    betas,
+    drift_and_diffusion,
+    from_diffusers,
+    reread,
+    rescale,
+    time_of,
+    translate,
+)
 from minidiff.schedules import SCHEDULES, cosine, edm, evaluate, flow, from_betas, linear_beta
 
 X_T = torch.randn(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -98,9 +108,11 @@ def test_drift_and_diffusion_of_the_score_sde():
 def test_betas_by_diffusers_names():
     assert_close(betas()[[0, 999]], torch.tensor([1e-4, 0.02], dtype=torch.float64))
     first, final = math.sqrt(0.00085), math.sqrt(0.012)  # Stable Diffusion's
-    assert float(betas("scaled_linear", 0.00085, 0.012)[500]) == pytest.approx((first + 500 / 999 * (final - first)) ** 2)
+    assert float(betas("scaled_linear", 0.00085, 0.012)[500]) == pytest.approx(
+        (first + 500 / 999 * (final - first)) ** 2
+    )
     cosine_bar = torch.cumprod(1 - betas("squaredcos_cap_v2"), 0)
-    f = lambda u: math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2  # noqa: E731
+    f = lambda u: math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
     assert_close(cosine_bar[499], torch.tensor(f(0.5) / f(0), dtype=torch.float64))
     assert float(betas("squaredcos_cap_v2").max()) == 0.999
     with pytest.raises(ValueError, match="unknown beta_schedule"):
@@ -122,6 +134,8 @@ def test_a_configuration_becomes_schedule_and_target():
     for changed in ({"rescale_betas_zero_snr": True}, {"trained_betas": torch.full((3,), 0.1)}):
         with pytest.raises(ValueError, match="from_betas"):
             from_diffusers({**config, **changed})
-    assert evaluate(from_diffusers({**config, "rescale_betas_zero_snr": False, "trained_betas": None})[0], 0.3) == evaluate(want, 0.3)
+    assert evaluate(
+        from_diffusers({**config, "rescale_betas_zero_snr": False, "trained_betas": None})[0], 0.3
+    ) == evaluate(want, 0.3)
     with pytest.raises(ValueError, match="unknown prediction_type 'score'"):
         from_diffusers({"beta_schedule": "linear", "prediction_type": "score"})

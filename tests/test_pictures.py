@@ -9,11 +9,11 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import pictures
 import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
-import pictures
 from minidiff import notebooks, plots, widgets
 
 ROOT = Path(__file__).parents[1]

@@ -83,7 +83,7 @@ def test_without_noise_there_is_nothing_to_guess(target, t):
 @pytest.mark.parametrize("t", [0.0, torch.zeros(6, dtype=torch.float64)])
 def test_what_is_left_at_the_clean_end_is_scaled_back(t):
     """Every named schedule has alpha = 1 there; on a path that doubles the data, x0 is half of x_t."""
-    doubled = lambda t: (torch.full_like(t, 2.0), t)  # noqa: E731
+    doubled = lambda t: (torch.full_like(t, 2.0), t)
     x0, eps = solve(2 * X0, torch.full_like(X0, 7.0), "v", doubled, t)
     assert_close((x0, eps), (X0, torch.zeros_like(X0)))
 

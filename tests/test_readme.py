@@ -15,11 +15,14 @@ def test_the_eight_line_program_makes_two_moons():
     program = re.search(r"```python\n(.*?)```", README, re.S)[1]
     assert len(program.strip().splitlines()) <= 11  # two of imports, one blank
     names = {}
-    exec(program, names)  # noqa: S102 - it is ours
+    exec(program, names)
     x0, real = names["x0"], two_moons(1000, seed=1).x
     floor = torch.cdist(real, two_moons(4000, seed=2).x).min(1).values.mean()
     assert torch.cdist(x0, two_moons(4000, seed=2).x).min(1).values.mean() < 3 * floor  # samples lie on the moons
-    assert torch.cdist(real, x0).min(1).values.mean() < 3 * torch.cdist(real, two_moons(1000, seed=3).x).min(1).values.mean()
+    assert (
+        torch.cdist(real, x0).min(1).values.mean()
+        < 3 * torch.cdist(real, two_moons(1000, seed=3).x).min(1).values.mean()
+    )
 
 
 def test_ci_runs_the_readmes_test_command():

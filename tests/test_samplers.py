@@ -12,7 +12,18 @@ from minidiff.exact import of_gaussian, of_mixture
 from minidiff.guidance import extrapolate, given
 from minidiff.networks import UNet
 from minidiff.predictions import Denoiser, LearnedDenoiser, Prediction
-from minidiff.samplers import ddim_step, ddpm_step, euler_step, forward_std, heun_step, last, noise_like, posterior_std, remix, sample
+from minidiff.samplers import (
+    ddim_step,
+    ddpm_step,
+    euler_step,
+    forward_std,
+    heun_step,
+    last,
+    noise_like,
+    posterior_std,
+    remix,
+    sample,
+)
 from minidiff.schedules import SCHEDULES, at, cosine, edm, evaluate, flow, from_betas, linear_beta, start, uniform_times
 from minidiff.solvers import dpm_solver_2m, unipc
 
@@ -127,20 +138,26 @@ def test_ddim_shrinks_a_gaussian_by_the_known_factor(steps):
 def test_large_variance_keeps_a_unit_gaussian(schedule):
     """For N(0, 1) data x_s given x_t has exactly the forward variance, so 5 coarse steps lose nothing before the last."""
     x = start(schedule, 1.0, (40_000, 1), seed(1)).double()
-    *_, before_last, _ = sample(partial(ddpm_step, variance="large"), of_gaussian(0.0, 1.0, schedule), x, uniform_times(5), generator=seed())
+    *_, before_last, _ = sample(
+        partial(ddpm_step, variance="large"), of_gaussian(0.0, 1.0, schedule), x, uniform_times(5), generator=seed()
+    )
     assert abs(float(before_last.std()) - 1) < 4 / math.sqrt(2 * 40_000)
 
 
 def test_small_variance_is_exact_for_one_point():
     """If the data is the point 2, x_s is N(2 alpha_s, sigma_s^2) after every step, however coarse."""
     x = 2 * evaluate(linear_beta, 1.0)[0] + start(linear_beta, 1.0, (40_000, 1), seed(1)).double()
-    for x, s in zip(sample(ddpm_step, of_gaussian(2.0, 0.0, linear_beta), x, uniform_times(3), generator=seed()), (2 / 3, 1 / 3, 0)):
+    for x, s in zip(
+        sample(ddpm_step, of_gaussian(2.0, 0.0, linear_beta), x, uniform_times(3), generator=seed()), (2 / 3, 1 / 3, 0)
+    ):
         alpha, sigma = evaluate(linear_beta, s)
         assert abs(float(x.mean()) - 2 * alpha) <= 4 * sigma / 200 + 1e-9
         assert abs(float(x.std()) - sigma) <= 4 * sigma / math.sqrt(2 * 40_000) + 1e-9
 
 
-@pytest.mark.parametrize("step", [ddim_step, ddpm_step, partial(ddim_step, eta=0.5), partial(ddpm_step, variance="large")])
+@pytest.mark.parametrize(
+    "step", [ddim_step, ddpm_step, partial(ddim_step, eta=0.5), partial(ddpm_step, variance="large")]
+)
 @pytest.mark.parametrize("schedule, first", [(cosine, 1.0), (flow, 0.999), (linear_beta, 1.0)])
 def test_whole_walks_find_both_modes_of_a_mixture(step, schedule, first):
     """200 steps with the exact denoiser: the left mode's share, mean and spread are the mixture's."""
@@ -169,7 +186,7 @@ def test_temperature_scales_the_fresh_noise_only():
 
 
 def test_the_seed_decides_everything():
-    run = lambda k: last(sample(ddpm_step, of_gaussian(0.0, 1.0, cosine), NOISE, uniform_times(5), generator=seed(k)))  # noqa: E731
+    run = lambda k: last(sample(ddpm_step, of_gaussian(0.0, 1.0, cosine), NOISE, uniform_times(5), generator=seed(k)))
     assert torch.equal(run(0), run(0)) and not torch.equal(run(0), run(1))
 
 
@@ -192,7 +209,9 @@ def test_steps_meet_the_very_times_they_were_given_in_either_direction():
     assert met == [(0.9, 0.3), (0.3, 0.1), (0.1, 0.3), (0.3, 0.9)]
 
 
-@pytest.mark.parametrize("times", [1.0, [1.0], [], [[1.0, 0.0]], [[2.0, 1.0]], [1.0, 1.0], [1.0, 0.2, 0.5], [1.0, math.nan, 0.0]])
+@pytest.mark.parametrize(
+    "times", [1.0, [1.0], [], [[1.0, 0.0]], [[2.0, 1.0]], [1.0, 1.0], [1.0, 0.2, 0.5], [1.0, math.nan, 0.0]]
+)
 def test_bad_times_are_refused(times):
     with pytest.raises(ValueError, match="strictly decreasing"):
         last(sample(ddim_step, knows(cosine), X0, torch.tensor(times)))
@@ -243,12 +262,16 @@ def test_an_empty_path_has_no_end():
         last([])
 
 
-@pytest.mark.parametrize("step", [ddim_step, partial(ddim_step, eta=1), ddpm_step, euler_step, heun_step, dpm_solver_2m(), unipc(), unipc(3)])
+@pytest.mark.parametrize(
+    "step", [ddim_step, partial(ddim_step, eta=1), ddpm_step, euler_step, heun_step, dpm_solver_2m(), unipc(), unipc(3)]
+)
 def test_on_a_gpu_nobody_waits_for_a_number(step):
     """The "meta" device computes shapes only and has no numbers: a guided walk that asked it for one would fail, where on
     a GPU it would wait."""
     net = UNet(size=8, width=8, deep_width=8, deep_blocks=1, classes=3)
     denoiser = LearnedDenoiser(net, cosine, "v").to("meta")
-    guided = extrapolate(given(denoiser, y=torch.zeros(4, dtype=torch.int64, device="meta")), given(denoiser, y=None), 2)
+    guided = extrapolate(
+        given(denoiser, y=torch.zeros(4, dtype=torch.int64, device="meta")), given(denoiser, y=None), 2
+    )
     x = last(sample(step, guided, torch.empty(4, 1, 8, 8, device="meta"), uniform_times(6), generator=seed()))
     assert x.device.type == "meta" and x.shape == (4, 1, 8, 8)

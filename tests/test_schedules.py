@@ -7,9 +7,28 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, evaluate, flow, from_betas, index_times, karras_times
-from minidiff.schedules import last_time, linear_beta, log_snr, log_snr_times, quadratic_beta, rates, sigmoid, start
-from minidiff.schedules import time_at, uniform_times
+from minidiff.schedules import (
+    SCHEDULES,
+    angle,
+    at,
+    cosine,
+    edm,
+    evaluate,
+    flow,
+    from_betas,
+    index_times,
+    karras_times,
+    last_time,
+    linear_beta,
+    log_snr,
+    log_snr_times,
+    quadratic_beta,
+    rates,
+    sigmoid,
+    start,
+    time_at,
+    uniform_times,
+)
 
 T = torch.linspace(0, 1, 201, dtype=torch.float64)
 INSIDE = T[1:-1]
@@ -37,7 +56,9 @@ def test_data_at_zero_noise_later_and_never_back(schedule):
 def test_alpha_is_the_exponential_of_minus_half_the_integral_of_beta(schedule, beta):
     for t in (0.1, 0.5, 1.0):
         grid = torch.linspace(0, t, 20_001, dtype=torch.float64)
-        assert_close(evaluate(schedule, t)[0], math.exp(-0.5 * float(torch.trapezoid(beta(grid), grid))), rtol=1e-7, atol=0)
+        assert_close(
+            evaluate(schedule, t)[0], math.exp(-0.5 * float(torch.trapezoid(beta(grid), grid))), rtol=1e-7, atol=0
+        )
 
 
 def test_cosine_is_nichol_and_dhariwal_without_offset():
@@ -47,7 +68,7 @@ def test_cosine_is_nichol_and_dhariwal_without_offset():
 
 def test_sigmoid_is_chen_algorithm():
     def gamma(t, start=-3, end=3):  # gamma(t) as the paper prints it
-        squash = lambda z: 1 / (1 + math.exp(-z))  # noqa: E731
+        squash = lambda z: 1 / (1 + math.exp(-z))
         return (squash(end) - squash(t * (end - start) + start)) / (squash(end) - squash(start))
 
     for t in (0.0, 0.2, 0.5, 0.99, 1.0):
@@ -68,7 +89,10 @@ def test_thousand_step_chain_is_the_closed_form():
 def test_table_entries_are_hit_from_float32_times_too(total):
     betas = torch.linspace(1e-4, 0.02, total, dtype=torch.float64)
     table, bar = from_betas(betas), torch.cumprod(1 - betas, 0)
-    for dtype, rtol in ((torch.float32, 6e-8), (torch.float64, 1e-11)):  # 2^-24 is one rounding; beside an entry it is 6e-7
+    for dtype, rtol in (
+        (torch.float32, 6e-8),
+        (torch.float64, 1e-11),
+    ):  # 2^-24 is one rounding; beside an entry it is 6e-7
         t = torch.arange(1, total + 1, dtype=dtype) / total
         assert_close(table(t)[0].double(), bar.sqrt(), rtol=rtol, atol=1e-45)
 
@@ -127,7 +151,9 @@ def test_rates_are_the_slopes_of_the_curves(schedule):
 
 def test_rates_at_an_entry_of_a_table_are_not_lost():
     t = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
-    beta = 0.1 + t * (20 - 0.1)  # the slope of log alpha is -beta / 2 (Song et al. 2021), to the coarseness of the table
+    beta = 0.1 + t * (
+        20 - 0.1
+    )  # the slope of log alpha is -beta / 2 (Song et al. 2021), to the coarseness of the table
     assert_close(rates(from_betas(DDPM), t)[0] / from_betas(DDPM)(t)[0], -beta / 2, rtol=0.02, atol=0)
 
 
@@ -144,7 +170,9 @@ def test_rates_are_finite_at_the_ends_where_the_path_is_smooth():
 
 
 def test_log_snr_is_that_of_the_variances_and_infinite_at_the_ends():
-    assert_close(log_snr(flow, torch.tensor([0.0, 0.2, 0.5, 1.0])), torch.tensor([math.inf, math.log(16), 0, -math.inf]))
+    assert_close(
+        log_snr(flow, torch.tensor([0.0, 0.2, 0.5, 1.0])), torch.tensor([math.inf, math.log(16), 0, -math.inf])
+    )
 
 
 @pytest.mark.parametrize("schedule", [linear_beta, quadratic_beta, cosine, sigmoid, from_betas(DDPM)])
@@ -183,7 +211,9 @@ def test_times():
 @pytest.mark.parametrize("schedule", [*SCHEDULES.values(), from_betas(DDPM)])
 def test_time_at_undoes_the_angle(schedule):
     for t in (0.0, 1e-3, 0.25, 0.7, 0.999, last_time(schedule)):
-        assert_close(time_at(schedule, float(angle(*evaluate(schedule, t)))), t, rtol=1e-9, atol=1.1e-7)  # a table's entries
+        assert_close(
+            time_at(schedule, float(angle(*evaluate(schedule, t)))), t, rtol=1e-9, atol=1.1e-7
+        )  # a table's entries
 
 
 def test_time_at_finds_the_entries_of_a_table():
@@ -204,7 +234,9 @@ def test_time_at_in_closed_form():
     assert_close(time_at(edm, angle(1.0, 200.0)), 200.0, rtol=1e-9, atol=0)  # churn climbs above 80
 
 
-@pytest.mark.parametrize("schedule, wanted", [(linear_beta, 1.0), (cosine, 1.2), (cosine, -0.1), (edm, 1.0), (flow, math.nan)])
+@pytest.mark.parametrize(
+    "schedule, wanted", [(linear_beta, 1.0), (cosine, 1.2), (cosine, -0.1), (edm, 1.0), (flow, math.nan)]
+)
 def test_a_noise_level_that_a_path_never_reaches_is_refused(schedule, wanted):
     with pytest.raises(ValueError, match="noise angle goes from 0 to"):
         time_at(schedule, wanted)
@@ -241,13 +273,27 @@ def test_log_snr_times_need_signal_and_noise_at_both_ends(first, final):
 
 def test_index_times_are_those_that_lin_et_al_list():
     """Lin et al. 2024, Table 2: ten of a thousand indices (counted from 0 here)."""
-    index = lambda *args, **kw: [round(k, 6) for k in (index_times(*args, **kw) * 1000 - 1).tolist()]  # noqa: E731
+    index = lambda *args, **kw: [round(k, 6) for k in (index_times(*args, **kw) * 1000 - 1).tolist()]
     assert index(10, "leading") == [900, 800, 700, 600, 500, 400, 300, 200, 100, 0, -1]
     assert index(10, "leading", offset=1) == [901, 801, 701, 601, 501, 401, 301, 201, 101, 1, -1]
     assert index(10, "trailing") == [999, 899, 799, 699, 599, 499, 399, 299, 199, 99, -1]
     assert index(10, "linspace") == [999, 888, 777, 666, 555, 444, 333, 222, 111, 0, -1]
     assert index(3, "trailing") == [999, 666, 332, -1]
-    assert index(12, "linspace") == [999, 908, 817, 727, 636, 545, 454, 363, 272, 182, 91, 0, -1]  # 999 / 11 = 90.818...
+    assert index(12, "linspace") == [
+        999,
+        908,
+        817,
+        727,
+        636,
+        545,
+        454,
+        363,
+        272,
+        182,
+        91,
+        0,
+        -1,
+    ]  # 999 / 11 = 90.818...
     for steps in (7, 15, 47):  # where a half goes to the even one, as in diffusers
         assert index(steps, "linspace") == [*np.linspace(0, 999, steps).round()[::-1], -1]
     assert index(1, "linspace") == [999, -1]
@@ -262,6 +308,6 @@ def test_bad_index_times_are_refused(steps, spacing):
 
 
 def test_start_has_the_spread_of_its_time_and_only_the_seed_decides():
-    draw = lambda seed: start(edm, 80.0, (20_000,), torch.Generator().manual_seed(seed))  # noqa: E731
+    draw = lambda seed: start(edm, 80.0, (20_000,), torch.Generator().manual_seed(seed))
     assert abs(float(draw(0).std()) / 80 - 1) < 0.02  # 4 standard errors of 20,000 draws
     assert torch.equal(draw(0), draw(0)) and not torch.equal(draw(0), draw(1))

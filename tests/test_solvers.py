@@ -12,8 +12,19 @@ from torch.testing import assert_close
 from minidiff.exact import of_gaussian, of_mixture
 from minidiff.predictions import Denoiser, Prediction
 from minidiff.samplers import ddim_step, ddpm_step, euler_step, heun_step, last, sample, sde_step, velocity
-from minidiff.schedules import SCHEDULES, at, cosine, edm, evaluate, flow, from_betas, karras_times, linear_beta
-from minidiff.schedules import start, uniform_times
+from minidiff.schedules import (
+    SCHEDULES,
+    at,
+    cosine,
+    edm,
+    evaluate,
+    flow,
+    from_betas,
+    karras_times,
+    linear_beta,
+    start,
+    uniform_times,
+)
 from minidiff.solvers import Look, _average, churned, corrected, dpm_solver_2m, langevin, unipc
 
 DDPM = from_betas(torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
@@ -41,7 +52,9 @@ def error(step, schedule, times):
 
 def order(make, schedule, steps):
     """How much smaller twice as many steps make the error, as a power of 2."""
-    grid = (lambda n: karras_times(n + 1, 0.02, 20.0)[:-1]) if schedule is edm else (lambda n: uniform_times(n, 0.9, 0.1))
+    grid = (
+        (lambda n: karras_times(n + 1, 0.02, 20.0)[:-1]) if schedule is edm else (lambda n: uniform_times(n, 0.9, 0.1))
+    )
     return math.log2(error(make(), schedule, grid(steps)) / error(make(), schedule, grid(2 * steps)))
 
 
@@ -109,7 +122,7 @@ def test_euler_is_ddim_where_the_path_is_straight():
 def test_heun_in_karras_notation():
     """Karras et al. 2022, Algorithm 1: d = (x - D(x; sigma)) / sigma, and no correction into 0."""
     denoiser = of_gaussian(MEAN, STD, edm)
-    D = lambda x, sigma: denoiser(x, sigma).x0  # noqa: E731
+    D = lambda x, sigma: denoiser(x, sigma).x0
     t, s = 2.0, 0.5
     d = (X - D(X, t)) / t
     ahead = X + (s - t) * d
@@ -154,7 +167,9 @@ def test_memory_is_dropped_where_the_walk_does_not_go_on(make):
     assert torch.equal(first, last(sample(used, denoiser, X, times)))  # a second walk with the same solver
 
 
-@pytest.mark.parametrize("make, steps", [(dpm_solver_2m, 40), (unipc, 40), (partial(unipc, 3), 50)], ids=["2m", "unipc", "unipc-3"])
+@pytest.mark.parametrize(
+    "make, steps", [(dpm_solver_2m, 40), (unipc, 40), (partial(unipc, 3), 50)], ids=["2m", "unipc", "unipc-3"]
+)
 def test_from_pure_noise_to_clean_data(make, steps):
     """lambda is infinite at both ends of the cosine path; forty or fifty steps must still find the quantile."""
     x = torch.tensor([[-2.0], [0.3], [1.0]], dtype=torch.float64)
@@ -274,7 +289,11 @@ def test_churn_only_where_it_was_asked_for():
         alpha, sigma = evaluate(schedule, 0.6)
         ratio = sigma / alpha
         plain = ddim_step(denoiser, X, 0.6, 0.5)
-        for low, high, inside in ((1.01 * ratio, 9.0, False), (0.0, 0.99 * ratio, False), (0.99 * ratio, 1.01 * ratio, True)):
+        for low, high, inside in (
+            (1.01 * ratio, 9.0, False),
+            (0.0, 0.99 * ratio, False),
+            (0.99 * ratio, 1.01 * ratio, True),
+        ):
             got = churned(ddim_step, 0.4, low=low, high=high)(denoiser, X, 0.6, 0.5, generator=seed())
             assert torch.equal(got, plain) is not inside
     for low, high in ((2.0, 9.0), (0.1, 2.0)):  # exactly at an end

@@ -19,7 +19,7 @@ from minidiff.recipes import RUN
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 
-import kills  # noqa: E402
+import kills
 
 
 def train(folder, *arguments):
@@ -64,11 +64,18 @@ def test_a_stop_leaves_no_notch_in_the_loss_curve(tmp_path):
 
 def test_a_full_disk_is_named_and_the_checkpoint_before_it_stays(tmp_path, capfd):
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "minidiff", *train(folder, "--preset", "two-moons", "--steps", "100000", "--save-every", "0")]
+    command = [
+        sys.executable,
+        "-m",
+        "minidiff",
+        *train(folder, "--preset", "two-moons", "--steps", "100000", "--save-every", "0"),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (folder / "model.safetensors").exists() and process.poll() is None:
         time.sleep(0.05)
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (10_000, 10_000))  # no file may grow beyond this, as on a full disk
+    resource.prlimit(
+        process.pid, resource.RLIMIT_FSIZE, (10_000, 10_000)
+    )  # no file may grow beyond this, as on a full disk
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and err.count("\n") == 1, err
     assert "could not be saved" in err and "the checkpoint before it is whole: make room and go on with --resume" in err
@@ -79,7 +86,7 @@ def test_a_full_disk_is_named_and_the_checkpoint_before_it_stays(tmp_path, capfd
 
 def test_the_first_checkpoint_may_already_be_too_much(tmp_path):
     command = [sys.executable, "-m", "minidiff", *train(tmp_path / "run", "--preset", "two-moons", "--steps", "5")]
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))  # noqa: E731
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, timeout=60)
     assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
     assert "step 0 could not be saved" in done.stderr and "no checkpoint is there yet" in done.stderr
@@ -91,7 +98,10 @@ def test_two_trainings_cannot_share_a_folder(tmp_path, capsys):
     with FileLock(tmp_path / ".lock"):
         for extra in ([], ["--resume"]):
             assert main(train(tmp_path, *extra)) == 1
-            assert capsys.readouterr().err == f"minidiff train: another training is at work in {tmp_path}: let it end, or choose another --out\n"
+            assert (
+                capsys.readouterr().err
+                == f"minidiff train: another training is at work in {tmp_path}: let it end, or choose another --out\n"
+            )
     assert (tmp_path / RUN).read_bytes() == before
     assert main(train(tmp_path, "--resume")) == 0  # the lock went with its holder
 

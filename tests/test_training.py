@@ -15,8 +15,19 @@ from minidiff.exact import of_gaussian
 from minidiff.networks import MLP, UNet
 from minidiff.predictions import TARGETS, LearnedDenoiser, coefficients
 from minidiff.schedules import SCHEDULES, angle, at, cosine, edm, flow, from_betas, linear_beta
-from minidiff.training import Run, TrainingError, denoising_loss, learning_rate, load_run, lognormal, order, save_run, train
-from minidiff.training import uniform_angle, weighting
+from minidiff.training import (
+    Run,
+    TrainingError,
+    denoising_loss,
+    learning_rate,
+    load_run,
+    lognormal,
+    order,
+    save_run,
+    train,
+    uniform_angle,
+    weighting,
+)
 
 
 def seed(value=0):
@@ -84,7 +95,9 @@ def test_the_average_weighs_steps_by_the_power_law():
     seen = []
     for _ in train(run.denoiser, torch.randn(50, 1), steps=12, batch=4, run=run):
         seen.append([p.detach().clone() for p in run.denoiser.parameters()])
-    share = [((k + 1) ** training.AVERAGE_POWER - k**training.AVERAGE_POWER) / 12**training.AVERAGE_POWER for k in range(12)]
+    share = [
+        ((k + 1) ** training.AVERAGE_POWER - k**training.AVERAGE_POWER) / 12**training.AVERAGE_POWER for k in range(12)
+    ]
     want = [sum(w * p for w, p in zip(share, values)) for values in zip(*seen)]
     assert_close([p.detach() for p in run.average.parameters()], want)
 
@@ -94,7 +107,9 @@ def test_steps_are_adams_with_clipped_gradients():
     net = nn.Linear(2, 1, bias=False)
     run, moment, second = Run(LearnedDenoiser(net, cosine)), torch.zeros(2), torch.zeros(2)
     want = net.weight.detach()[0].clone()
-    for k, gradient in enumerate((torch.tensor([3.0, -4.0]), torch.tensor([0.3, 0.4]), torch.tensor([0.63, -0.84])), start=1):
+    for k, gradient in enumerate(
+        (torch.tensor([3.0, -4.0]), torch.tensor([0.3, 0.4]), torch.tensor([0.63, -0.84])), start=1
+    ):
         run.advance((net.weight[0] * gradient).sum(), lr=0.1 / k)
         gradient = gradient / max(1.0, float(gradient.norm()))  # 5, 0.5 and 1.05 long
         moment, second = 0.9 * moment + 0.1 * gradient, 0.99 * second + 0.01 * gradient**2
@@ -156,7 +171,12 @@ def test_what_is_not_said_is_said_in_the_signature():
     def losses(**said):
         torch.manual_seed(0)
         net = MLP(dim=2, width=8, classes=3)
-        return [float(loss) for loss in train(LearnedDenoiser(net, cosine), torch.randn(300, 2), labels=torch.arange(300) % 3, steps=8, **said)]
+        return [
+            float(loss)
+            for loss in train(
+                LearnedDenoiser(net, cosine), torch.randn(300, 2), labels=torch.arange(300) % 3, steps=8, **said
+            )
+        ]
 
     want = losses(batch=128, lr=2e-3, seed=0, drop=0.1, bf16=False, levels=uniform_angle(cosine))
     assert losses() == want
@@ -167,7 +187,15 @@ def test_no_randomness_serves_twice(monkeypatch):
     keys, make = [], training.generator_for
     monkeypatch.setattr(training, "generator_for", lambda *key: keys.append(key) or make(*key))
     training._shuffle.cache_clear()
-    list(train(LearnedDenoiser(MLP(dim=1, width=8, changes=1), cosine), torch.randn(10, 1), steps=4, batch=5, augment=negate))
+    list(
+        train(
+            LearnedDenoiser(MLP(dim=1, width=8, changes=1), cosine),
+            torch.randn(10, 1),
+            steps=4,
+            batch=5,
+            augment=negate,
+        )
+    )
     assert len(keys) == len(set(keys)) == 4 + 4 + 2
 
 
@@ -188,8 +216,16 @@ def test_training_walks_through_the_epochs():
             seen.extend(x.flatten().round().int().tolist())
             return super().forward(x, level)
 
-    levels = lambda n, generator: torch.full((n,), 1e-4)  # noqa: E731
-    list(train(LearnedDenoiser(Reader(dim=1, width=8), cosine), torch.arange(25.0)[:, None], steps=10, batch=5, levels=levels))
+    levels = lambda n, generator: torch.full((n,), 1e-4)
+    list(
+        train(
+            LearnedDenoiser(Reader(dim=1, width=8), cosine),
+            torch.arange(25.0)[:, None],
+            steps=10,
+            batch=5,
+            levels=levels,
+        )
+    )
     assert sorted(seen) == sorted([*range(25), *range(25)])
 
 
@@ -200,12 +236,14 @@ def test_training_times_are_uniform_in_noise_angle(schedule):
     ends = angle(*schedule(torch.tensor([0.0, 80.0 if schedule is edm else 1.0], dtype=torch.float64)))
     place = (got - ends[0]) / (ends[1] - ends[0]) * 1000 - torch.arange(1000)  # the same in each thousandth
     assert_close(place[:980], place[500].expand(980), rtol=0, atol=0.02)
-    assert 0 < place[500] < 1 and (place[980:] - place[500]).abs().max() < 1.5  # where sigmoid ends, alpha falls vertically
+    assert (
+        0 < place[500] < 1 and (place[980:] - place[500]).abs().max() < 1.5
+    )  # where sigmoid ends, alpha falls vertically
 
 
 def test_training_times_begin_where_the_schedule_begins():
     """A path that starts at a noise angle of 0.2 and ends at 0.6, evenly in time: the times are uniform."""
-    part = lambda t: cosine(0.2 + 0.4 * t)  # noqa: E731
+    part = lambda t: cosine(0.2 + 0.4 * t)
     t = uniform_angle(part)(1_000, seed()).double().sort().values
     assert_close(t, (torch.arange(1_000, dtype=torch.float64) + 0.5) / 1_000, rtol=0, atol=1e-3)
 
@@ -230,7 +268,9 @@ def test_learning_rate_warms_up_then_falls_to_zero():
     assert_close(rates[:3], [0.02, 0.04, 0.06])
     assert_close(rates[500], 1.0)
     assert abs(rates[1000]) < 1e-12 and max(rates) < 2.0
-    assert_close([learning_rate(99, 100_000, 1.0), learning_rate(0, 5, 1.0)], [0.5, 1.0], rtol=1e-4, atol=0)  # 200 steps at most, 1 at least
+    assert_close(
+        [learning_rate(99, 100_000, 1.0), learning_rate(0, 5, 1.0)], [0.5, 1.0], rtol=1e-4, atol=0
+    )  # 200 steps at most, 1 at least
 
 
 class Listener(MLP):
@@ -246,7 +286,16 @@ class Listener(MLP):
 @pytest.mark.parametrize("drop", [0.0, 0.1, 1.0])
 def test_labels_are_dropped_with_the_given_probability(drop):
     net = Listener(dim=1, width=8, classes=3)
-    list(train(LearnedDenoiser(net, cosine), torch.randn(99, 1), labels=torch.arange(99) % 3, steps=100, batch=100, drop=drop))
+    list(
+        train(
+            LearnedDenoiser(net, cosine),
+            torch.randn(99, 1),
+            labels=torch.arange(99) % 3,
+            steps=100,
+            batch=100,
+            drop=drop,
+        )
+    )
     y = torch.cat(net.heard)
     assert abs(float((y == 3).double().mean()) - drop) <= 4 * math.sqrt(drop * (1 - drop) / 10_000)
     assert drop == 1 or set(y[y != 3].tolist()) == {0, 1, 2}
@@ -262,8 +311,17 @@ def test_labels_stay_with_their_samples():
 
     labels = torch.arange(64) % 2
     data = (labels.float() * 2 - 1)[:, None] * 100  # so far apart that noise cannot flip a sign before t = 0.99
-    levels = lambda n, generator: torch.full((n,), 0.5)  # noqa: E731
-    list(train(LearnedDenoiser(Pair(dim=1, width=8, classes=2), cosine), data, labels=labels, steps=5, drop=0.0, levels=levels))
+    levels = lambda n, generator: torch.full((n,), 0.5)
+    list(
+        train(
+            LearnedDenoiser(Pair(dim=1, width=8, classes=2), cosine),
+            data,
+            labels=labels,
+            steps=5,
+            drop=0.0,
+            levels=levels,
+        )
+    )
     assert seen == {0: 0, 1: 1}
 
 
@@ -300,7 +358,7 @@ def negate(x0, generator):
 def shown(augment, **changes):
     torch.manual_seed(0)
     net = Told(dim=1, width=8, classes=2, changes=1)
-    near = lambda n, generator: torch.full((n,), 1e-4)  # noqa: E731  hardly any noise
+    near = lambda n, generator: torch.full((n,), 1e-4)
     losses = train(LearnedDenoiser(net, cosine), torch.arange(1.0, 41)[:, None], labels=torch.arange(40) % 2,
                    **dict(steps=6, batch=40, drop=0.1, levels=near, augment=augment) | changes)  # fmt: skip
     return [float(loss) for loss in losses], [torch.cat(part) if None not in part else part for part in zip(*net.seen)]
@@ -336,13 +394,20 @@ TINY = dict(width=8)
 
 
 def settings(shape, **changes):
-    return dict(data=torch.randn(shape, generator=seed()), labels=torch.arange(shape[0]) % 3, steps=30, batch=8, seed=5) | changes
+    return (
+        dict(data=torch.randn(shape, generator=seed()), labels=torch.arange(shape[0]) % 3, steps=30, batch=8, seed=5)
+        | changes
+    )
 
 
 @pytest.mark.parametrize("name, stops", [("mlp", range(31)), ("unet", (1, 17))])
 def test_resume_from_every_step_equals_the_uninterrupted_run(name, stops, tmp_path):
     run = Run((pair := denoisers()[name])[0])
-    arguments, path, losses = settings(pair[1], augment=negate if name == "mlp" else None), tmp_path / "run.safetensors", []
+    arguments, path, losses = (
+        settings(pair[1], augment=negate if name == "mlp" else None),
+        tmp_path / "run.safetensors",
+        [],
+    )
     save_run(tmp_path / "0", run)
     for loss in train(run.denoiser, **arguments, run=run):
         losses.append(float(loss))
@@ -452,8 +517,6 @@ def test_bfloat16_is_close_to_float32():
     assert_close(losses[True], losses[False], rtol=0.05, atol=0.02)
 
 
-
-
 # the weights on the error of x0 in the papers' own symbols, from alpha, sigma and d/dt of alpha^2 / sigma^2
 PAPERS = {
     "snr": lambda a, s, slope: (a / s) ** 2,
@@ -478,7 +541,7 @@ def test_a_weighted_loss_is_the_papers_weight_on_the_error_of_x0(name, target, s
     (alpha, sigma), h = at(schedule, t, x0), 1e-6
     got = weighting(name, denoiser)(t) * denoising_loss(denoiser, x0, t, eps)
     error = (denoiser(alpha * x0 + sigma * eps, t).x0 - x0).square().mean(1)
-    snr = lambda t: (schedule(t)[0] / schedule(t)[1]) ** 2  # noqa: E731
+    snr = lambda t: (schedule(t)[0] / schedule(t)[1]) ** 2
     slope = (snr(t + h) - snr(t - h)) / (2 * h)
     want = [PAPERS[name](float(a), float(s), float(d)) for a, s, d in zip(alpha, sigma, slope)]
     assert_close(got, torch.tensor(want, dtype=torch.float64) * error, rtol=1e-6, atol=0)
@@ -522,7 +585,10 @@ def test_a_learned_variance_leaves_the_loss_on_the_mean_alone():
     assert_close(*losses)
 
 
-@pytest.mark.parametrize("make", [lambda: MLP(width=16, depth=1, classes=3), lambda: UNet(size=8, width=8, deep_width=16, deep_blocks=1, classes=3)])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: MLP(width=16, depth=1, classes=3), lambda: UNet(size=8, width=8, deep_width=16, deep_blocks=1, classes=3)],
+)
 def test_a_compiler_finds_one_graph_and_the_same_losses(make):
     """fullgraph: nothing in the network makes the compiler stop, or a GPU wait; aot_eager needs no C++ compiler."""
     told = []
@@ -560,7 +626,7 @@ def test_what_is_drawn_ahead_is_what_would_be_drawn_in_turn():
     with pytest.raises(ValueError, match="seven"):
         next(walk)
     assert list(training.ahead(make, range(3))) == [0, 1, 4] and list(training.ahead(make, [])) == []
-    draw = lambda step: training._draw(0, 4, 9, (2,), uniform_angle(cosine), None, torch.device("cpu"), step)  # noqa: E731
+    draw = lambda step: training._draw(0, 4, 9, (2,), uniform_angle(cosine), None, torch.device("cpu"), step)
     for one, other in zip(training.ahead(draw, range(5)), map(draw, range(5)), strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one[:3], other[:3])) and one[3] is other[3] is None
 
@@ -568,7 +634,11 @@ def test_what_is_drawn_ahead_is_what_would_be_drawn_in_turn():
 def test_on_a_gpu_nobody_waits_for_a_number():
     """The "meta" device computes shapes only and has no numbers: a loop that asked it for one would fail, where on a GPU it
     would wait. The first step looks at the loss, so the test begins at the second; the draws are made on the CPU, ahead."""
-    run = Run(LearnedDenoiser(UNet(channels=3, size=8, width=8, deep_width=8, deep_blocks=1, classes=3, changes=8), cosine, "v"))
+    run = Run(
+        LearnedDenoiser(
+            UNet(channels=3, size=8, width=8, deep_width=8, deep_blocks=1, classes=3, changes=8), cosine, "v"
+        )
+    )
     run.denoiser.to("meta"), run.average.to("meta")
     run.optimizer = torch.optim.AdamW(run.denoiser.parameters())  # the fused one does not know this device
     options = {"labels": torch.arange(9) % 3, "batch": 4, "run": run, "augment": together(flip, shift, recolour)}

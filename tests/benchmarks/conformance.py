@@ -35,16 +35,37 @@ from torch import Tensor, nn
 from minidiff.guidance import clip, threshold
 from minidiff.notation import from_diffusers
 from minidiff.predictions import AnyDenoiser, LearnedDenoiser, on_path, solve
-from minidiff.samplers import Step, ddim_step, ddpm_step, euler_step, forward_std, heun_step, learned_std, noise_like
-from minidiff.samplers import remix, sample
+from minidiff.samplers import (
+    Step,
+    ddim_step,
+    ddpm_step,
+    euler_step,
+    forward_std,
+    heun_step,
+    learned_std,
+    noise_like,
+    remix,
+    sample,
+)
 from minidiff.schedules import Schedule, angle, edm, evaluate, flow, index_times, uniform_times
 from minidiff.solvers import dpm_solver_2m, unipc
 
 SHAPE = (3, 2, 3, 3)
 T = 1000
 FLOAT64 = 1e-10
-FLOAT32 = {"ddpm": 2e-4, "ddim": 2e-4, "2m": 2e-4, "2m sde": 2e-4, "unipc": 2e-4, "euler": 1e-5, "heun": 2e-5, "flow": 1e-6}
-STEEP = 1000  # what rounding may be magnified where Euler and Heun begin at sigma = 20,000, at their first step down to 6
+FLOAT32 = {
+    "ddpm": 2e-4,
+    "ddim": 2e-4,
+    "2m": 2e-4,
+    "2m sde": 2e-4,
+    "unipc": 2e-4,
+    "euler": 1e-5,
+    "heun": 2e-5,
+    "flow": 1e-6,
+}
+STEEP = (
+    1000  # what rounding may be magnified where Euler and Heun begin at sigma = 20,000, at their first step down to 6
+)
 
 SCHEDULERS = {
     "ddpm": diffusers.DDPMScheduler,
@@ -499,7 +520,14 @@ def sentence(difference: Known) -> str:
 
 
 def setting(case: Case) -> str:
-    hidden = ("steps_offset", "beta_start", "beta_end", "clip_sample_range", "dynamic_thresholding_ratio", "sample_max_value")
+    hidden = (
+        "steps_offset",
+        "beta_start",
+        "beta_end",
+        "clip_sample_range",
+        "dynamic_thresholding_ratio",
+        "sample_max_value",
+    )
     words = []
     for key, value in (case.config | case.options).items():
         if key not in hidden and value is not False:

@@ -105,7 +105,12 @@ def main() -> None:
     for images, flipped in [(n, False) for n in options.images] + [(n, True) for n in options.flipped]:
         few = part(images, flipped)
         average, seconds = train(few, options.steps)
-        row = {"images": images, "flipped": flipped, "cpu_seconds": round(seconds, 1), **measure(average, few, options.number)}
+        row = {
+            "images": images,
+            "flipped": flipped,
+            "cpu_seconds": round(seconds, 1),
+            **measure(average, few, options.number),
+        }
         record["rows"] = sorted([*record["rows"], row], key=lambda row: (row["flipped"], row["images"]))
         print(row, flush=True)
         options.out.write_text(json.dumps(record, indent=1) + "\n")

@@ -54,8 +54,12 @@ def ceiling(dtype: torch.dtype) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="fashion-quick", choices=recipes.PRESETS, help="default: %(default)s")
-    parser.add_argument("--steps", type=int, default=200, help="to time, after a quarter as many (default: %(default)s)")
-    parser.add_argument("--samples", type=int, default=0, help="to draw, DDIM with 50 steps (default: 10,000 on a GPU, else 200)")
+    parser.add_argument(
+        "--steps", type=int, default=200, help="to time, after a quarter as many (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=0, help="to draw, DDIM with 50 steps (default: 10,000 on a GPU, else 200)"
+    )
     options = parser.parse_args()
     os.environ["MINIDIFF_QUIET"] = "1"
     training = recipes.begin(options.preset, steps=10 * options.steps)
@@ -71,7 +75,9 @@ def main() -> None:
           f"{rate * flops / peak:.0%} of the {peak / 1e12:.2f} TFLOP/s of a matrix product")  # fmt: skip
     number = options.samples or (10_000 if DEVICE.type == "cuda" else 200)
     average = training.run.average
-    noise = start(average.schedule, 1.0, (number, *training.set.x.shape[1:]), torch.Generator().manual_seed(0)).to(DEVICE)
+    noise = start(average.schedule, 1.0, (number, *training.set.x.shape[1:]), torch.Generator().manual_seed(0)).to(
+        DEVICE
+    )
     recipes.generate(average, noise[:256], steps=2, bf16=bf16)
     begun = settled()
     recipes.generate(average, noise, steps=50, batch=1000 if DEVICE.type == "cuda" else 100, bf16=bf16)

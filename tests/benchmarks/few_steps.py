@@ -45,7 +45,9 @@ def quality(denoiser: LearnedDenoiser, number: int, reference: int, bf16: bool) 
     judge, test, y = load_judge(), fashion_mnist("test"), torch.arange(number) % 10
     real, device, wanted = judge.features(test.x), next(denoiser.parameters()).device, None
     floor = frechet_distance(judge.features(fashion_mnist("train").x[:number]), real)
-    print(f"{'looks':>5} {'solver':10} {'distance':>9} {'of DDIM ' + str(reference):>12} {'classes':>8}    floor {floor:.2f}")
+    print(
+        f"{'looks':>5} {'solver':10} {'distance':>9} {'of DDIM ' + str(reference):>12} {'classes':>8}    floor {floor:.2f}"
+    )
     for name, n, step, times in walks(reference):
         noise = start(cosine, float(times[0]), (number, 1, 28, 28), torch.Generator().manual_seed(0)).to(device)
         x = recipes.generate(denoiser, noise, y.to(device), step=step, times=times, bf16=bf16).cpu()
@@ -75,7 +77,9 @@ class Dressed(diffusers.ModelMixin, diffusers.ConfigMixin):
 
 def speed(denoiser: LearnedDenoiser, number: int, turns: int, fast: bool) -> None:
     device = next(denoiser.parameters()).device
-    scheduler = diffusers.DDIMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False)
+    scheduler = diffusers.DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False
+    )
     pipeline = diffusers.DDIMPipeline(Dressed().dress(denoiser.net, scheduler.alphas_cumprod), scheduler).to(device)
     pipeline.set_progress_bar_config(disable=True)
     clothes: Data = fashion_mnist("test")
@@ -98,20 +102,29 @@ def speed(denoiser: LearnedDenoiser, number: int, turns: int, fast: bool) -> Non
             draw(torch.Generator().manual_seed(turn))
             best[name] = max(best[name], number / (time.perf_counter() - begun))
     for name, rate in best.items():
-        print(f"{number:>5} at a time  {name:20} {rate:8.2f} images a second  {rate / best['diffusers']:6.2f} of diffusers", flush=True)
+        print(
+            f"{number:>5} at a time  {name:20} {rate:8.2f} images a second  {rate / best['diffusers']:6.2f} of diffusers",
+            flush=True,
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--number", type=int, default=2_000, help="samples a walk in the first table; 0: none (default: %(default)s)")
+    parser.add_argument(
+        "--number", type=int, default=2_000, help="samples a walk in the first table; 0: none (default: %(default)s)"
+    )
     parser.add_argument("--reference", type=int, default=200, help="steps of the reference (default: %(default)s)")
-    parser.add_argument("--turns", type=int, default=5, help="turns in the second table; 0: none (default: %(default)s)")
+    parser.add_argument(
+        "--turns", type=int, default=5, help="turns in the second table; 0: none (default: %(default)s)"
+    )
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     device = runtime().device
     denoiser = checkpoints.load(find(recipes.SHIPPED))[0].to(device)
     fast = recipes.fast_bf16(device)
-    print(f"{recipes.device_name(device)}, {torch.get_num_threads()} threads, torch {torch.__version__}, diffusers {diffusers.__version__}\n")
+    print(
+        f"{recipes.device_name(device)}, {torch.get_num_threads()} threads, torch {torch.__version__}, diffusers {diffusers.__version__}\n"
+    )
     for number in (1, 16, 128) if options.turns else ():
         speed(denoiser, number, options.turns, fast)
     if options.number:

@@ -36,7 +36,11 @@ def train(folder: Path) -> None:
     os.environ |= {"MINIDIFF_QUIET": "1", "MINIDIFF_DEVICE": "cpu"}
     sys.stdout = open(os.devnull, "w")
     begin = ["--preset", "two-moons", "--steps", str(STEPS)]
-    sys.exit(main(["train", "--out", str(folder), "--save-every", "0", *(["--resume"] if (folder / RUN).exists() else begin)]))
+    sys.exit(
+        main(
+            ["train", "--out", str(folder), "--save-every", "0", *(["--resume"] if (folder / RUN).exists() else begin)]
+        )
+    )
 
 
 def state(folder: Path) -> tuple[str, list]:

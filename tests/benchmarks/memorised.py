@@ -54,7 +54,9 @@ def nearest(x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     return distance / x[0].numel() ** 0.5, found
 
 
-def draw(denoiser: LearnedDenoiser, labels: Tensor, number: int, guidance: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+def draw(
+    denoiser: LearnedDenoiser, labels: Tensor, number: int, guidance: float, seed: int = 0
+) -> tuple[Tensor, Tensor]:
     """Samples (number, 3, 32, 32) in standardised units, and their categories, as frequent as among the labels."""
     y = labels.sort().values[torch.linspace(0, len(labels) - 1, number).round().long()]
     noise = start(denoiser.schedule, 1.0, (number, 3, 32, 32), torch.Generator().manual_seed(seed))

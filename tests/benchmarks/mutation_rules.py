@@ -162,7 +162,7 @@ def exchange_and_with_or(code: Code, node: ast.AST, names: set[str]) -> Iterator
 def drop_a_statement(code: Code, node: ast.AST, names: set[str]) -> Iterator[Edit]:
     """A call made for what it does or refuses, a raise, an early return, a decorator."""
     called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-    if called or isinstance(node, ast.Raise) or isinstance(node, ast.Return) and node.value is None:
+    if called or isinstance(node, ast.Raise) or (isinstance(node, ast.Return) and node.value is None):
         yield code.instead(node, "pass")
     for decorator in getattr(node, "decorator_list", []):
         yield code.first(decorator) - 1, code.last(decorator), ""

@@ -177,7 +177,12 @@ ENTRIES: dict[str, Callable[[list[int]], Models]] = {
     "huggingface": huggingface_entry,
 }
 WHERE = "two CPU cores" if DEVICE.type == "cpu" else torch.cuda.get_device_name(DEVICE)
-COLOURS = {"minidiff": plots.MODEL, "smalldiffusion": plots.DATA, "Hugging Face course": plots.SECOND, "minidiff, no guidance": plots.NOISE}
+COLOURS = {
+    "minidiff": plots.MODEL,
+    "smalldiffusion": plots.DATA,
+    "Hugging Face course": plots.SECOND,
+    "minidiff, no guidance": plots.NOISE,
+}
 
 
 def measure(entry: str, budgets: list[int], number: int) -> Iterator[tuple[dict, Tensor]]:
@@ -188,7 +193,10 @@ def measure(entry: str, budgets: list[int], number: int) -> Iterator[tuple[dict,
     for name, seconds, seen, draw in ENTRIES[entry](budgets):
         images = draw(number).clamp(0, 1).cpu()
         distance = frechet_distance(judge.features(CLOTHES.standardise(images)), real)
-        yield {"name": name, "seconds": seconds, "images_seen": seen, "frechet_distance": round(distance, 2)}, images[:20]
+        yield (
+            {"name": name, "seconds": seconds, "images_seen": seen, "frechet_distance": round(distance, 2)},
+            images[:20],
+        )
 
 
 def picture(rows: list[dict], floor: float, images: dict[str, Tensor]) -> bytes:
@@ -201,7 +209,9 @@ def picture(rows: list[dict], floor: float, images: dict[str, Tensor]) -> bytes:
         plots.curve(axes[0], x, y, COLOURS[name], label=name, marker="o", markersize=4)
     axes[0].axhline(floor, color=plots.EXACT, linewidth=1)
     axes[0].text(x[0], floor * 1.15, "floor: real images", fontsize=8)
-    axes[0].set(yscale="log", xlabel="seconds of training", ylabel="Frechet distance", xticks=x, ylim=(floor / 1.6, 6e4))
+    axes[0].set(
+        yscale="log", xlabel="seconds of training", ylabel="Frechet distance", xticks=x, ylim=(floor / 1.6, 6e4)
+    )
     axes[0].legend(fontsize=6, loc="upper center", ncol=2, columnspacing=1, handlelength=1.5)
     for ax, name in zip(axes[1:], shown):
         ax.imshow(plots.tile(images[name], columns=4), cmap="gray")
@@ -214,7 +224,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, nargs="+", default=[60, 180, 300])
     parser.add_argument("--number", type=int, default=1000, help="images to judge (default 1000)")
-    parser.add_argument("--preset", default="fashion-quick", choices=recipes.PRESETS, help="ours (default: %(default)s)")
+    parser.add_argument(
+        "--preset", default="fashion-quick", choices=recipes.PRESETS, help="ours (default: %(default)s)"
+    )
     parser.add_argument("--only", choices=ENTRIES, nargs="+", default=list(ENTRIES))
     parser.add_argument("--out", type=Path, default=DATA, help="folder for race.json and race.png (default: data/)")
     options = parser.parse_args()
@@ -231,7 +243,10 @@ def main() -> None:
         for row, drawn in measure(entry, sorted(options.seconds), options.number):
             record["rows"].append(row)
             images[row["name"]] = drawn
-            print(f"{row['name']:22}{row['seconds']:>8}{row['images_seen']:>13,}{row['frechet_distance']:>18.1f}", flush=True)
+            print(
+                f"{row['name']:22}{row['seconds']:>8}{row['images_seen']:>13,}{row['frechet_distance']:>18.1f}",
+                flush=True,
+            )
         (options.out / "race.json").write_text(json.dumps(record, indent=1) + "\n")
         (options.out / "race.png").write_bytes(picture(record["rows"], floor, images))
 

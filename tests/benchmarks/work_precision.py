@@ -83,7 +83,10 @@ def diffusers_heun(denoiser: Denoiser, x: Tensor, levels: Tensor) -> Tensor:
 def k_diffusion(name: str) -> Walk:
     """k_diffusion.sampling, without the models, metrics and adaptive solvers that its package imports as well."""
     absent = ["scipy", "torchdiffeq", "torchsde", "torchvision", "torchvision.transforms"]
-    absent += [f"k_diffusion.{part}" for part in ("augmentation", "config", "evaluation", "external", "gns", "layers", "models")]
+    absent += [
+        f"k_diffusion.{part}"
+        for part in ("augmentation", "config", "evaluation", "external", "gns", "layers", "models")
+    ]
     with patch.dict(sys.modules, {module: MagicMock() for module in absent}):
         from k_diffusion import sampling
     run = getattr(sampling, name)
@@ -134,7 +137,7 @@ def end(solver: Solver, x: Tensor, looks: int) -> Tensor:
 def measure() -> tuple[dict[str, list[float]], float]:
     """The errors of every solver, one for each number of looks, and the reference's own."""
     x = HIGH * torch.randn(STARTS, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    error = lambda a, b: float((a - b).square().sum(1).mean().sqrt())  # noqa: E731
+    error = lambda a, b: float((a - b).square().sum(1).mean().sqrt())
     truth, other = (end(Solver(ours(make)), x, 4000) for make in (unipc, dpm_solver_2m))
     table = {name: [error(end(solver, x, looks), truth) for looks in LOOKS] for name, solver in solvers().items()}
     return table, error(truth, other)
@@ -143,7 +146,12 @@ def measure() -> tuple[dict[str, list[float]], float]:
 def picture(table: dict[str, list[float]]) -> bytes:
     """Ours as lines, the peers as marks."""
     fig, ax = plots.panels(width=6.4, height=4.2)
-    colours = dict(zip(("DDIM", "Heun", "2M", "UniPC", "UniPC-3"), (plots.NOISE, plots.DATA, plots.SECOND, plots.MODEL, plots.HIGHLIGHT)))
+    colours = dict(
+        zip(
+            ("DDIM", "Heun", "2M", "UniPC", "UniPC-3"),
+            (plots.NOISE, plots.DATA, plots.SECOND, plots.MODEL, plots.HIGHLIGHT),
+        )
+    )
     for name, colour in colours.items():
         plots.curve(ax, LOOKS, table[name], colour, label=name)
     peers = [name for name in table if " " in name]
