@@ -4,7 +4,6 @@ One idea: predict, then remix. A denoiser guesses the clean sample and the noise
 a sampler mixes the guess again at a lower noise level. Everything else is a choice of one function.
 """
 
-from .checkpoints import CheckpointError, load, save
 from .data import (
     Data,
     DataError,
@@ -21,9 +20,13 @@ from .data import (
     swiss_roll,
     two_moons,
 )
+from .engine.checkpoints import CheckpointError, load, save
+from .engine.state import Run
+from .engine.train import TrainingError, train
 from .exact import of_gaussian, of_mixture, of_points
 from .guidance import between, clip, extrapolate, given, steer, threshold
 from .likelihood import bits_per_dim, elbo, log_prob
+from .losses import denoising_loss, weighting
 from .networks import MLP, UNet
 from .predictions import Denoiser, LearnedDenoiser, Prediction, on_path, solve
 from .samplers import ddim_step, ddpm_step, euler_step, heun_step, last, remix, sample, sde_step
@@ -44,6 +47,75 @@ from .schedules import (
     uniform_times,
 )
 from .solvers import churned, corrected, dpm_solver_2m, unipc
-from .training import Run, TrainingError, denoising_loss, train, weighting
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "Data",
+    "DataError",
+    "Denoiser",
+    "LearnedDenoiser",
+    "MLP",
+    "Mixture",
+    "Prediction",
+    "Run",
+    "TrainingError",
+    "UNet",
+    "between",
+    "bits_per_dim",
+    "checkerboard",
+    "churned",
+    "cifar10",
+    "clip",
+    "corrected",
+    "cosine",
+    "ddim_step",
+    "ddpm_step",
+    "denoising_loss",
+    "dpm_solver_2m",
+    "edm",
+    "elbo",
+    "euler_step",
+    "extrapolate",
+    "fashion_mnist",
+    "flow",
+    "from_betas",
+    "gaussian_mixture",
+    "given",
+    "heun_step",
+    "index_times",
+    "karras_times",
+    "last",
+    "linear_beta",
+    "load",
+    "log_prob",
+    "log_snr",
+    "log_snr_times",
+    "of_gaussian",
+    "of_mixture",
+    "of_points",
+    "on_path",
+    "outline",
+    "pinwheel",
+    "quadratic_beta",
+    "rates",
+    "remix",
+    "rings",
+    "sample",
+    "save",
+    "sde_step",
+    "sigmoid",
+    "solve",
+    "spirals",
+    "sprites",
+    "start",
+    "steer",
+    "swiss_roll",
+    "threshold",
+    "train",
+    "two_moons",
+    "uniform_times",
+    "unipc",
+    "weighting",
+]

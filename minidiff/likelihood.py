@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .metrics import Estimate
+from .estimates import Estimate
 from .predictions import AnyDenoiser
 from .samplers import noise_like, velocity
 from .schedules import evaluate

@@ -18,7 +18,7 @@ SIZE = (48, 32)
 MEAN, WORST, SHAPE = 3, 75, 0.1  # of 255 grey levels; of the ratio of width to height
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before anything imports torch
-from minidiff import notebooks  # noqa: E402
+from minidiff.course import notebooks  # noqa: E402
 
 os.environ.update(notebooks.environment())  # nbval's kernels inherit it
 del os.environ["MPLBACKEND"]  # which a kernel sets itself, and a unit test must not

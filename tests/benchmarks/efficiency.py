@@ -1,6 +1,6 @@
 """How many images does a training need? The preset fashion-quick on 250 to 60,000 of them, the same steps for all.
 
-    python tests/benchmarks/efficiency.py
+    python -m tests.benchmarks.efficiency
 
 Each network takes as many steps (about 75 s of one CPU core) over the first so many training images of Fashion-MNIST;
 "flipped" doubles them by their mirror images. Then 1,000 class-conditional images are drawn (DDIM, 50 steps, no guidance,
@@ -26,13 +26,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from minidiff import recipes
-from minidiff.data import Data, fashion_mnist
-from minidiff.judge import load_judge
-from minidiff.metrics import class_fidelity, frechet_distance, memorisation
+from minidiff.data.dataset import Data
+from minidiff.data.images import fashion_mnist
+from minidiff.engine import runs
+from minidiff.engine.feed import generator_for
+from minidiff.engine.generate import generate
+from minidiff.engine.runtime import fast_bf16, provenance
+from minidiff.evaluation.judge import load_judge
+from minidiff.evaluation.metrics import class_fidelity, frechet_distance, memorisation
+from minidiff.losses import denoising_loss, lognormal
 from minidiff.predictions import LearnedDenoiser
 from minidiff.schedules import start
-from minidiff.training import denoising_loss, generator_for, lognormal
 
 DATA = Path(__file__).parents[2] / "data"
 CLOTHES, TEST, JUDGE = fashion_mnist("train"), fashion_mnist("test"), load_judge()
@@ -49,7 +53,7 @@ def part(images: int, flipped: bool) -> Data:
 
 def train(few: Data, steps: int) -> tuple[LearnedDenoiser, float]:
     """The average of a training of the preset on these images, and the seconds of CPU it took."""
-    job = recipes.begin("fashion-quick", steps=steps)
+    job = runs.begin("fashion-quick", steps=steps)
     job.set, begun = few, time.process_time()
     for _ in job.losses():
         pass
@@ -76,7 +80,7 @@ def nearest(x: Tensor, known: Tensor) -> Tensor:
 def measure(denoiser: LearnedDenoiser, few: Data, number: int) -> dict:
     y, unseen = torch.arange(number) % 10, TEST[:1000]
     noise = start(denoiser.schedule, 1.0, (number, 1, 28, 28), torch.Generator().manual_seed(0))
-    x = recipes.generate(denoiser, noise, y, steps=50, bf16=recipes.fast_bf16(noise.device))
+    x = generate(denoiser, noise, y, steps=50, bf16=fast_bf16(noise.device))
     copied = memorisation(x.flatten(1), few.x.flatten(1), unseen.x.flatten(1))
     return {
         "frechet_distance": round(frechet_distance(JUDGE.features(x), REAL), 2),
@@ -100,7 +104,7 @@ def main() -> None:
     os.environ |= {"MINIDIFF_QUIET": "1", "MINIDIFF_DEVICE": "cpu"}
     torch.set_num_threads(1)
     floor = frechet_distance(JUDGE.features(CLOTHES.x[: options.number]), REAL)
-    record = {**recipes.provenance(torch.device("cpu")), "preset": "fashion-quick", "steps": options.steps}
+    record = {**provenance(torch.device("cpu")), "preset": "fashion-quick", "steps": options.steps}
     record |= {"samples": options.number, "floor": round(floor, 2), "rows": []}
     for images, flipped in [(n, False) for n in options.images] + [(n, True) for n in options.flipped]:
         few = part(images, flipped)

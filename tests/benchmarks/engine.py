@@ -1,6 +1,6 @@
 """How fast does a preset train, how much of the machine does it use, and how long do 10,000 samples take?
 
-    python tests/benchmarks/engine.py --preset fashion-quick
+    python -m tests.benchmarks.engine --preset fashion-quick
 
 Images a second of `train`, after a warm-up (in which torch.compile works, where it is used); the share of the machine's
 own speed, which is that of one large matrix product in the same precision. The work of an image is counted, not
@@ -16,8 +16,9 @@ from itertools import islice
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from minidiff import recipes
-from minidiff.runtime import runtime
+from minidiff.engine import presets, runs
+from minidiff.engine.generate import generate
+from minidiff.engine.runtime import device_name, runtime
 from minidiff.samplers import last
 from minidiff.schedules import start
 
@@ -31,7 +32,7 @@ def settled() -> float:
     return time.perf_counter()
 
 
-def work(training: recipes.Training) -> float:
+def work(training: runs.Training) -> float:
     """Floating-point operations of one image's forward and backward pass."""
     net, x = training.run.denoiser.net, training.set.x[:8].to(DEVICE)
     with FlopCounterMode(display=False) as counter:
@@ -53,7 +54,7 @@ def ceiling(dtype: torch.dtype) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="fashion-quick", choices=recipes.PRESETS, help="default: %(default)s")
+    parser.add_argument("--preset", default="fashion-quick", choices=presets.PRESETS, help="default: %(default)s")
     parser.add_argument(
         "--steps", type=int, default=200, help="to time, after a quarter as many (default: %(default)s)"
     )
@@ -62,9 +63,9 @@ def main() -> None:
     )
     options = parser.parse_args()
     os.environ["MINIDIFF_QUIET"] = "1"
-    training = recipes.begin(options.preset, steps=10 * options.steps)
+    training = runs.begin(options.preset, steps=10 * options.steps)
     bf16, batch = training.settings["bf16"], training.settings["batch"]
-    print(f"{recipes.device_name(DEVICE)}, {torch.get_num_threads()} threads, torch {torch.__version__}; {options.preset}: "
+    print(f"{device_name(DEVICE)}, {torch.get_num_threads()} threads, torch {torch.__version__}; {options.preset}: "
           f"batch {batch}, {'bfloat16' if bf16 else 'float32'}, compile {training.settings['compile']}")  # fmt: skip
     flops, peak, losses = work(training), ceiling(torch.bfloat16 if bf16 else torch.float32), training.losses()
     last(islice(losses, max(1, options.steps // 4)))
@@ -78,9 +79,9 @@ def main() -> None:
     noise = start(average.schedule, 1.0, (number, *training.set.x.shape[1:]), torch.Generator().manual_seed(0)).to(
         DEVICE
     )
-    recipes.generate(average, noise[:256], steps=2, bf16=bf16)
+    generate(average, noise[:256], steps=2, bf16=bf16)
     begun = settled()
-    recipes.generate(average, noise, steps=50, batch=1000 if DEVICE.type == "cuda" else 100, bf16=bf16)
+    generate(average, noise, steps=50, batch=1000 if DEVICE.type == "cuda" else 100, bf16=bf16)
     print(f"sampling   {number} images, DDIM, 50 steps: {settled() - begun:.1f} s")
 
 

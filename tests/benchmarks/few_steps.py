@@ -1,12 +1,12 @@
 """How few looks at the network does a good image take, and how fast are images drawn, beside diffusers' own pipeline?
 
     pip install -e ".[test]"
-    python tests/benchmarks/few_steps.py
+    python -m tests.benchmarks.few_steps
 
 The model that ships with minidiff, the same noise and labels for all, no guidance. The first table: the Frechet distance
 of 2,000 samples to the 10,000 test images, in the features of the judge, for DDIM in equal steps of time and for the
 multistep solvers on Karras' noise levels from 80 to 0.02, beside DDIM with 200 steps. The second: images a second with
-DDIM, 50 steps, by `recipes.generate` and by diffusers' DDIMPipeline around the very same network, turn about, the best of
+DDIM, 50 steps, by `generate` and by diffusers' DDIMPipeline around the very same network, turn about, the best of
 several turns; and ours in bfloat16 where the hardware knows it. Runs on a GPU where there is one.
 """
 
@@ -20,12 +20,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from minidiff import checkpoints, recipes
-from minidiff.data import Data, fashion_mnist, find
-from minidiff.judge import load_judge
-from minidiff.metrics import frechet_distance
+from minidiff.data.dataset import Data
+from minidiff.data.files import find
+from minidiff.data.images import fashion_mnist
+from minidiff.engine import checkpoints, presets
+from minidiff.engine.generate import generate
+from minidiff.engine.runtime import device_name, fast_bf16, runtime
+from minidiff.evaluation.judge import load_judge
+from minidiff.evaluation.metrics import frechet_distance
 from minidiff.predictions import LearnedDenoiser
-from minidiff.runtime import runtime
 from minidiff.samplers import Step, ddim_step
 from minidiff.schedules import angle, cosine, karras_times, start, uniform_times
 from minidiff.solvers import dpm_solver_2m, unipc
@@ -50,7 +53,7 @@ def quality(denoiser: LearnedDenoiser, number: int, reference: int, bf16: bool) 
     )
     for name, n, step, times in walks(reference):
         noise = start(cosine, float(times[0]), (number, 1, 28, 28), torch.Generator().manual_seed(0)).to(device)
-        x = recipes.generate(denoiser, noise, y.to(device), step=step, times=times, bf16=bf16).cpu()
+        x = generate(denoiser, noise, y.to(device), step=step, times=times, bf16=bf16).cpu()
         distance = frechet_distance(judge.features(x), real)
         wanted = wanted or distance
         said = float((judge.classify(x) == y).double().mean())
@@ -89,7 +92,7 @@ def speed(denoiser: LearnedDenoiser, number: int, turns: int, fast: bool) -> Non
 
     def ours(generator: torch.Generator, bf16: bool = False) -> np.ndarray:
         noise = start(cosine, 1.0, (number, 1, 28, 28), generator).to(device)
-        x = recipes.generate(denoiser, noise, steps=50, bf16=bf16)
+        x = generate(denoiser, noise, steps=50, bf16=bf16)
         return clothes.restore(x).clamp(0, 1).cpu().numpy()
 
     entrants = {"diffusers": theirs, "minidiff": ours}
@@ -120,10 +123,10 @@ def main() -> None:
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     device = runtime().device
-    denoiser = checkpoints.load(find(recipes.SHIPPED))[0].to(device)
-    fast = recipes.fast_bf16(device)
+    denoiser = checkpoints.load(find(presets.SHIPPED))[0].to(device)
+    fast = fast_bf16(device)
     print(
-        f"{recipes.device_name(device)}, {torch.get_num_threads()} threads, torch {torch.__version__}, diffusers {diffusers.__version__}\n"
+        f"{device_name(device)}, {torch.get_num_threads()} threads, torch {torch.__version__}, diffusers {diffusers.__version__}\n"
     )
     for number in (1, 16, 128) if options.turns else ():
         speed(denoiser, number, options.turns, fast)

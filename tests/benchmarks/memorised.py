@@ -1,6 +1,6 @@
 """How much of the sprites does a model know by heart?
 
-    python tests/benchmarks/memorised.py [--checkpoint data/sprites.safetensors] [--record]
+    python -m tests.benchmarks.memorised [--checkpoint data/sprites.safetensors] [--record]
 
 For each of 400 samples (categories as frequent as in the training set, DDIM, 50 steps, no guidance) it looks for the
 nearest of the 1,331 sprites of the training set. The distance of two pictures is the root mean square difference of
@@ -22,10 +22,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minidiff import checkpoints, data, plots, recipes
+from minidiff import data
+from minidiff.engine import checkpoints
+from minidiff.engine.generate import generate
+from minidiff.losses import denoising_loss
 from minidiff.predictions import LearnedDenoiser
 from minidiff.schedules import start
-from minidiff.training import denoising_loss
+from minidiff.show import plots
 
 ROOT = Path(__file__).parents[2]
 REACH = 3  # pixels, as in augmentations.shift
@@ -60,7 +63,7 @@ def draw(
     """Samples (number, 3, 32, 32) in standardised units, and their categories, as frequent as among the labels."""
     y = labels.sort().values[torch.linspace(0, len(labels) - 1, number).round().long()]
     noise = start(denoiser.schedule, 1.0, (number, 3, 32, 32), torch.Generator().manual_seed(seed))
-    return recipes.generate(denoiser, noise, y, steps=50, guidance=guidance, batch=50), y
+    return generate(denoiser, noise, y, steps=50, guidance=guidance, batch=50), y
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """What a sampler costs beside its network: microseconds a step, ours and diffusers', on one thread.
 
     pip install -e ".[test]"
-    python tests/benchmarks/overhead.py
+    python -m tests.benchmarks.overhead
 
 2,048 points in the plane, float32, the same beta table, a network that predicts v, walks of 50 steps. The network is
 free: it returns a stored tensor, whatever it is asked, so what is measured is all the rest: the loop, the step and the

@@ -1,7 +1,7 @@
 """The laptop race: how good are images after 60, 180 and 300 s of training from scratch on two CPU cores?
 
     pip install -e . torch-ema accelerate einops && pip install --no-deps smalldiffusion diffusers
-    python tests/benchmarks/race.py
+    python -m tests.benchmarks.race
 
 Three entrants learn Fashion-MNIST one after the other on the same machine, each by its own authors' recipe:
 
@@ -18,7 +18,7 @@ The record goes to data/race.json, the figure to data/race.png.
 
 On a GPU (all entrants train and draw there; it has been run on a CPU only), the same with our larger preset:
 
-    python tests/benchmarks/race.py --preset fashion --seconds 60 300 --number 10000 --out runs
+    python -m tests.benchmarks.race --preset fashion --seconds 60 300 --number 10000 --out runs
 """
 
 import argparse
@@ -36,13 +36,15 @@ from unittest.mock import MagicMock, patch
 import torch
 from torch import Tensor
 
-from minidiff import plots, recipes
-from minidiff.data import fashion_mnist
-from minidiff.judge import load_judge
-from minidiff.metrics import frechet_distance
+from minidiff.data.images import fashion_mnist
+from minidiff.engine import presets, runs
+from minidiff.engine.generate import generate
+from minidiff.engine.runtime import provenance, runtime
+from minidiff.evaluation.judge import load_judge
+from minidiff.evaluation.metrics import frechet_distance
 from minidiff.predictions import AnyDenoiser
-from minidiff.runtime import runtime
 from minidiff.schedules import start
+from minidiff.show import plots
 
 DATA = Path(__file__).parents[2] / "data"
 CLOTHES, TEST = fashion_mnist("train"), fashion_mnist("test")
@@ -57,7 +59,7 @@ def minidiff_entry(budgets: list[int], preset: str = "fashion-quick") -> Models:
     """Our preset, trained anew for each budget, in which finding out how many steps fit is included."""
     for seconds in budgets:
         begun = time.perf_counter()
-        training = recipes.begin(preset, minutes=seconds / 60)
+        training = runs.begin(preset, minutes=seconds / 60)
         for _ in training.losses():
             if time.perf_counter() - begun > seconds:
                 break
@@ -71,7 +73,7 @@ def draw_ours(denoiser: AnyDenoiser, guidance: float, number: int) -> Tensor:
     """As many images of each class."""
     noise = start(denoiser.schedule, 1.0, (number, *CLOTHES.x.shape[1:]), torch.Generator().manual_seed(0)).to(DEVICE)
     y = torch.arange(number, device=DEVICE) % 10
-    return CLOTHES.restore(recipes.generate(denoiser, noise, y, steps=50, guidance=guidance))
+    return CLOTHES.restore(generate(denoiser, noise, y, steps=50, guidance=guidance))
 
 
 def smalldiffusion_entry(budgets: list[int], batch: int = 1024) -> Models:
@@ -225,7 +227,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, nargs="+", default=[60, 180, 300])
     parser.add_argument("--number", type=int, default=1000, help="images to judge (default 1000)")
     parser.add_argument(
-        "--preset", default="fashion-quick", choices=recipes.PRESETS, help="ours (default: %(default)s)"
+        "--preset", default="fashion-quick", choices=presets.PRESETS, help="ours (default: %(default)s)"
     )
     parser.add_argument("--only", choices=ENTRIES, nargs="+", default=list(ENTRIES))
     parser.add_argument("--out", type=Path, default=DATA, help="folder for race.json and race.png (default: data/)")
@@ -237,7 +239,7 @@ def main() -> None:
     print(f"{options.number} training images in place of samples, the floor: {floor:.2f}\n")
     print(f"{'':22}{'seconds':>8}{'images seen':>13}{'Frechet distance':>18}", flush=True)
     versions = {name: version(name) for name in ("smalldiffusion", "diffusers")}
-    record = {**recipes.provenance(DEVICE), **versions, "samples": options.number, "floor": round(floor, 2), "rows": []}
+    record = {**provenance(DEVICE), **versions, "samples": options.number, "floor": round(floor, 2), "rows": []}
     images = {}
     for entry in options.only:
         for row, drawn in measure(entry, sorted(options.seconds), options.number):

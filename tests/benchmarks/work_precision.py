@@ -1,7 +1,7 @@
 """How close to the truth does a solver come with so many looks at the network? Ours, diffusers' and k-diffusion's.
 
     pip install -e ".[test]" && pip install --no-deps k-diffusion
-    python tests/benchmarks/work_precision.py
+    python -m tests.benchmarks.work_precision
 
 Data: a mixture of eight Gaussians, whose denoiser is exact, so that only the solver can be at fault; float64. All walk
 down EDM's noise levels: from 80 to 0.002, their 7th roots equally spaced, then the last step into 0, of first order and
@@ -26,12 +26,12 @@ import torch
 from conformance import SCHEDULERS, read_in_float64
 from torch import Tensor
 
-from minidiff import plots
-from minidiff.data import MIXTURE
+from minidiff.data.points import MIXTURE
 from minidiff.exact import of_mixture
 from minidiff.predictions import Denoiser, Prediction
 from minidiff.samplers import Step, ddim_step, euler_step, heun_step, last, sample
 from minidiff.schedules import edm, karras_times
+from minidiff.show import plots
 from minidiff.solvers import dpm_solver_2m, unipc
 
 STARTS, LOW, HIGH = 2000, 0.002, 80.0

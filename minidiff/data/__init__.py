@@ -1,0 +1,40 @@
+"""The data sets: one function each, every one returning a `Data`.
+
+    moons = two_moons(10_000)            a set in the plane, made from a seed
+    clothes = fashion_mnist("train")     60,000 grey images of 28 x 28 pixels
+    tiles = sprites()                    1,465 colour images of 32 x 32 pixels
+    photos = cifar10("train")            50,000 colour images of 32 x 32 pixels, from an archive that you download
+
+Every set is standardised by one scalar shift and one scalar scale, fixed constants of the set and not statistics of the
+sample drawn: the mean over all coordinates is 0 and the mean square is 1. The rest of the package can therefore take
+the spread of the data to be 1. The sets in the plane are centred by their recipes, so their shift is 0. The data cards
+under `data/` give the numbers, the sources and the licences.
+"""
+
+from .dataset import Data
+from .drawing import outline
+from .files import DataError, cache_folder, data_folders, find
+from .images import cifar10, fashion_mnist, fetch_fashion_mnist, sprites
+from .points import MIXTURE, Mixture, checkerboard, gaussian_mixture, pinwheel, rings, spirals, swiss_roll, two_moons
+
+__all__ = [
+    "Data",
+    "DataError",
+    "MIXTURE",
+    "Mixture",
+    "cache_folder",
+    "checkerboard",
+    "cifar10",
+    "data_folders",
+    "fashion_mnist",
+    "fetch_fashion_mnist",
+    "find",
+    "gaussian_mixture",
+    "outline",
+    "pinwheel",
+    "rings",
+    "spirals",
+    "sprites",
+    "swiss_roll",
+    "two_moons",
+]

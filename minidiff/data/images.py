@@ -1,0 +1,207 @@
+"""Images: Fashion-MNIST and the sprites, which come with minidiff, and CIFAR-10, which you download."""
+
+import csv
+import gzip
+import hashlib
+import io
+import math
+import struct
+import tarfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .dataset import Data
+from .files import DataError, cache_folder, damaged, find, read_bytes, search, write_atomically
+
+FASHION_MNIST_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+FASHION_MNIST_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+FASHION_MNIST_SHIFT, FASHION_MNIST_SCALE = 0.286041, 0.353024  # mean and deviation of the training pixels in [0, 1]
+_FASHION_MNIST_FILES = {  # shape, and SHA-256 of the decompressed file
+    "train-images-idx3-ubyte.gz": ((60000, 28, 28), "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+    "train-labels-idx1-ubyte.gz": ((60000,), "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+    "t10k-images-idx3-ubyte.gz": ((10000, 28, 28), "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+    "t10k-labels-idx1-ubyte.gz": ((10000,), "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+}
+
+
+def fashion_mnist(split: str = "train") -> Data:
+    """Fashion-MNIST (Xiao et al. 2017): x (N, 1, 28, 28), ten classes; N is 60,000 ("train") or 10,000 ("test").
+
+    Read from the repository, or downloaded once where no copy is found. DataError if a file is damaged or unreachable.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f'split is "train" or "test", not {split!r}')
+    prefix = "train" if split == "train" else "t10k"
+    pixels = torch.from_numpy(_fashion_mnist_file(f"{prefix}-images-idx3-ubyte.gz"))
+    labels = torch.from_numpy(_fashion_mnist_file(f"{prefix}-labels-idx1-ubyte.gz"))
+    x = pixels.unsqueeze(1).to(torch.float32).div_(255).sub_(FASHION_MNIST_SHIFT).div_(FASHION_MNIST_SCALE)
+    return Data(x, labels.long(), FASHION_MNIST_SHIFT, FASHION_MNIST_SCALE, FASHION_MNIST_NAMES)
+
+
+def _fashion_mnist_file(name: str) -> np.ndarray:
+    path = search(f"fashion-mnist/{name}")
+    if path is None:
+        path = fetch_fashion_mnist() / name
+    return _read_idx(path, *_FASHION_MNIST_FILES[name])
+
+
+def _read_idx(path: Path, shape: tuple[int, ...], sha256: str) -> np.ndarray:
+    """The uint8 array in a gzipped IDX file; DataError unless its shape and the SHA-256 of its content are as given."""
+    try:
+        return _parse_idx(read_bytes(path), shape, sha256)
+    except ValueError as error:
+        raise damaged(path, str(error)) from error
+
+
+def _parse_idx(compressed: bytes, shape: tuple[int, ...], sha256: str) -> np.ndarray:
+    """IDX is a magic number (0x08 for bytes, then the number of axes), the shape as big-endian int32, and the bytes.
+
+    ValueError unless the content is exactly the one whose SHA-256 is given; its message wants the file's name in front.
+    """
+    header, size = 4 + 4 * len(shape), math.prod(shape)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(compressed)) as stream:
+            content = stream.read(header + size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError("is cut short, damaged or not a gzip file") from error
+    if len(content) < header:
+        raise ValueError("is too short for its header")
+    magic, *found = struct.unpack(f">{1 + len(shape)}I", content[:header])
+    if magic != 0x0800 + len(shape):
+        raise ValueError(f"has the magic number {magic} instead of {0x0800 + len(shape)}")
+    if tuple(found) != shape or len(content) != header + size:
+        raise ValueError(f"should hold {shape} bytes, but says {tuple(found)} and holds {len(content) - header}")
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("does not have the expected content (its SHA-256 differs)")
+    return np.frombuffer(bytearray(content), np.uint8, offset=header).reshape(shape)
+
+
+def fetch_fashion_mnist() -> Path:
+    """Download Fashion-MNIST (30 MB) from Zalando's address to the cache folder; returns the folder.
+
+    Files already there and sound are kept, damaged ones replaced. A file appears only once its SHA-256 is right.
+    """
+    folder = cache_folder() / "fashion-mnist"
+    for name, (shape, sha256) in _FASHION_MNIST_FILES.items():
+        try:
+            _read_idx(folder / name, shape, sha256)
+        except DataError:
+            _download(FASHION_MNIST_URL + name, folder / name, shape, sha256)
+    return folder
+
+
+def _download(url: str, path: Path, shape: tuple[int, ...], sha256: str) -> None:
+    """Fetch, verify, then write: to a temporary file in the same folder, which takes the name in one atomic step."""
+    from http.client import HTTPException
+    from urllib.request import urlopen
+
+    instead = "restore Fashion-MNIST with git checkout -- data/fashion-mnist in minidiff's repository"
+    try:
+        with urlopen(url, timeout=15) as response:
+            compressed = response.read(2 * math.prod(shape) + 1024)  # more is not this file
+        _parse_idx(compressed, shape, sha256)
+    except ValueError as error:
+        raise DataError(f"what {url} sent {error}, so it was not kept: try again, or {instead}") from error
+    except (OSError, HTTPException) as error:
+        raise DataError(f"{url} could not be fetched ({error}): connect to the network, or {instead}") from error
+    try:
+        write_atomically(path, compressed)
+    except OSError as error:
+        advice = f"give that folder room for 30 MB and the right to write, or {instead}"
+        raise DataError(f"{path} cannot be written ({error.strerror}): {advice}") from error
+
+
+SPRITES_SHIFT, SPRITES_SCALE = 0.668303, 0.412452  # mean and deviation over all pixels and colours, on white
+_SPRITES_SHA256 = {
+    "sprites.png": "96da41b23ed87343ba1582c901e84eb657218203304e89c127f4e6a917012173",
+    "sprites.csv": "831ae440955b4041df8d9f7d2501f17de1f792087addba4d5959171cddb8e11d",
+}
+
+
+def sprites(split: str = "all") -> Data:
+    """1,465 game tiles on white: x (N, 3, 32, 32), y one of 18 categories, captions the names. DataError if damaged.
+
+    split: "train" or "test" for a fixed part: every tenth name is held out, with all tiles that bear it (134), so that
+    what was learned by heart can be told from what was understood. "all": both, in the order of the file.
+    """
+    if split not in ("all", "train", "test"):
+        raise ValueError(f'split is "all", "train" or "test", not {split!r}')
+    sheet = on_white(io.BytesIO(_sprites_file("sprites.png")))  # 31 rows of 48 tiles
+    pixels = sheet.reshape(31, 32, 48, 32, 3).permute(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32)
+    rows = list(csv.DictReader(io.StringIO(_sprites_file("sprites.csv").decode())))
+    names = tuple(sorted({row["category"] for row in rows}))
+    y = torch.tensor([names.index(row["category"]) for row in rows])
+    x = pixels[: len(rows)].sub(SPRITES_SHIFT).div(SPRITES_SCALE)
+    captions = tuple(row["name"] for row in rows)
+    tiles = Data(x, y, SPRITES_SHIFT, SPRITES_SCALE, names, captions)
+    number = {name: k for k, name in enumerate(dict.fromkeys(captions))}
+    held_out = torch.tensor([number[name] % 10 == 9 for name in captions])
+    return {"all": tiles, "train": tiles[~held_out], "test": tiles[held_out]}[split]
+
+
+def _sprites_file(name: str) -> bytes:
+    path = find(f"sprites/{name}")
+    content = read_bytes(path)
+    if name.endswith(".csv"):
+        content = content.replace(b"\r\n", b"\n")  # git on Windows may have changed the line ends
+    if hashlib.sha256(content).hexdigest() != _SPRITES_SHA256[name]:
+        raise damaged(path, "does not have the expected content (its SHA-256 differs)")
+    return content
+
+
+CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR10_SHIFT, CIFAR10_SCALE = (
+    0.473363,
+    0.251569,
+)  # mean and deviation of the training pixels in [0, 1], all colours alike
+_CIFAR10 = (170_052_171, "c32a1d4ab5d03f1284b67883e8d87530")  # bytes, and the MD5 that its authors publish
+
+
+def cifar10(split: str = "train") -> Data:
+    """CIFAR-10 (Krizhevsky 2009): x (N, 3, 32, 32), ten classes; N is 50,000 ("train") or 10,000 ("test").
+
+    Read from the authors' binary archive, which minidiff neither brings nor downloads. It is never unpacked: what is
+    needed is read in memory, once its MD5 is right. DataError if it is missing or another.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f'split is "train" or "test", not {split!r}')
+    batches = [f"data_batch_{k}.bin" for k in range(1, 6)] if split == "train" else ["test_batch.bin"]
+    with tarfile.open(fileobj=io.BytesIO(_cifar10_archive())) as archive:
+        found = {Path(entry.name).name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}
+    content = bytearray().join(found[name] for name in batches)
+    records = torch.from_numpy(np.frombuffer(content, np.uint8).reshape(-1, 1 + 3 * 32 * 32))
+    pixels = records[:, 1:].reshape(-1, 3, 32, 32)  # all reds, then all greens, then all blues
+    x = pixels.to(torch.float32).div_(255).sub_(CIFAR10_SHIFT).div_(CIFAR10_SCALE)
+    return Data(x, records[:, 0].long(), CIFAR10_SHIFT, CIFAR10_SCALE, CIFAR10_NAMES)
+
+
+def _cifar10_archive() -> bytes:
+    name = CIFAR10_URL.rsplit("/", 1)[1]
+    path, fetch = search(name), f"download {CIFAR10_URL} (170 MB) to {cache_folder() / name}"
+    if path is None:
+        raise DataError(
+            f"CIFAR-10 does not come with minidiff: {fetch}, or set MINIDIFF_DATA to a folder that holds it"
+        )
+    content, (size, md5) = read_bytes(path), _CIFAR10
+    if len(content) != size:
+        raise DataError(f"{path} holds {len(content):,} bytes instead of {size:,}: delete it, and {fetch} again")
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        raise DataError(f"{path} does not have the MD5 that its authors publish: delete it, and {fetch} again")
+    return content
+
+
+def on_white(source: str | Path | io.BytesIO) -> Tensor:
+    """A picture file as (H, W, 3) float32 in [0, 1], whatever is transparent laid on white."""
+    from PIL import Image
+
+    with Image.open(source) as picture:
+        rgba = torch.from_numpy(np.array(picture.convert("RGBA"))).float().div_(255)
+    colour, opacity = rgba[..., :3], rgba[..., 3:]
+    return colour * opacity + (1 - opacity)

@@ -1,0 +1,32 @@
+"""Everything around the mathematics: training, checkpoints, presets, whole runs, and drawing in batches."""
+
+from .checkpoints import CheckpointError, load, load_run, read, save, save_run
+from .feed import generator_for
+from .generate import generate
+from .presets import PRESETS
+from .runs import RUN, begin, resume
+from .runtime import device_name, progress, runtime
+from .state import Run
+from .train import TrainingError, learning_rate, train
+
+__all__ = [
+    "PRESETS",
+    "RUN",
+    "CheckpointError",
+    "Run",
+    "TrainingError",
+    "begin",
+    "device_name",
+    "generate",
+    "generator_for",
+    "learning_rate",
+    "load",
+    "load_run",
+    "progress",
+    "read",
+    "resume",
+    "runtime",
+    "save",
+    "save_run",
+    "train",
+]

@@ -1,0 +1,217 @@
+"""The commands `minidiff sample` and `minidiff train`."""
+
+import argparse
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from ..data import find
+from ..data.files import write_atomically
+from ..schedules import start
+from . import checkpoints, ranks
+from .generate import SAMPLERS, generate, times_for
+from .presets import DATA_SETS, PRESETS, SHIPPED
+from .runs import RUN, Training, begin, resume
+from .runtime import progress, runtime
+from .train import CHECK_EVERY
+
+
+def add(commands) -> None:
+    """Register this room's commands."""
+    _add_sample(commands)
+    _add_train(commands)
+
+
+def option(command, flag: str, kind: Callable, default: object, text: str, **more) -> None:
+    """Add an option whose help says its default, if it has one of its own."""
+    text = text if default is None else f"{text} (default: %(default)s)"
+    command.add_argument(flag, type=kind, default=default, help=text, **more)
+
+
+def number(kind: type, low: float, high: float = math.inf) -> Callable[[str], float]:
+    """An argument type: a finite int or float from low to high."""
+    allowed = f"from {low} to {high}" if high < math.inf else f"at least {low}"
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not (low <= value <= high and math.isfinite(value)):
+            name = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {name} {allowed}")
+        return value
+
+    return parse
+
+
+def _add_sample(commands) -> None:
+    one = commands.add_parser("sample", help="draw images from a trained model", description="Draw from a checkpoint.")
+    option(one, "--out", Path, Path("grid.png"), "the PNG to write")
+    option(one, "--checkpoint", Path, None, "a model.safetensors (default: the model that ships with minidiff)")
+    option(one, "--number", number(int, 1, 10_000), 64, "how many")
+    option(one, "--class", str, None, "a class, by name or number (default: all in turn)", dest="label")
+    option(one, "--steps", number(int, 1, 10_000), 50, "steps from noise to data")
+    option(one, "--sampler", str, "ddim", "2m does well with 8 steps", choices=sorted(SAMPLERS))
+    option(one, "--guidance", number(float, 0, 100), 1.0, "1: none; 2 or 3: more typical of the class, less varied")
+    option(one, "--temperature", number(float, 0, 10), 1.0, "multiplies all noise drawn")
+    option(one, "--seed", number(int, 0, 2**63 - 1), 0, "same seed, same images")
+    one.set_defaults(run=sample_command)
+
+
+def _add_train(commands) -> None:
+    one = commands.add_parser(
+        "train", help="train a model from scratch", description="Train a model; on CUDA where there is any."
+    )
+    what, long = one.add_mutually_exclusive_group(), one.add_mutually_exclusive_group()
+    option(what, "--preset", str, None, "what to train, and on what (default: fashion-small)", choices=sorted(PRESETS))
+    option(what, "--data", str, None, "a data set, trained by its first preset", choices=sorted(DATA_SETS))
+    option(long, "--steps", number(int, 1), None, "how many steps (default: the preset's)")
+    option(long, "--minutes", number(float, 0.01), None, "about how long: times 20 steps, then fixes their number")
+    option(one, "--out", Path, None, "the folder to write to (default: runs/PRESET)")
+    one.add_argument("--resume", action="store_true", help="go on where --out stopped, with the settings saved there")
+    option(one, "--seed", number(int, 0, 2**32 - 1), None, "default: 0")
+    option(one, "--save-every", number(float, 0), 60.0, "0: each step", metavar="SECONDS")
+    one.set_defaults(run=train_command)
+
+
+def sample_command(a: argparse.Namespace) -> int:
+    path = a.checkpoint or find(SHIPPED)
+    denoiser, card = checkpoints.load(path)
+    described = card.get("data")
+    if not described:
+        raise checkpoints.CheckpointError(
+            f"the card of {path} says nothing about its data, so its samples cannot be shown"
+        )
+    _writable(a.out)
+    y = _labels(a.label, a.number, described["names"])
+    generator = torch.Generator().manual_seed(a.seed)
+    shape = (a.number, *described["shape"])
+    times, step = times_for(a.sampler, denoiser.schedule, a.steps), SAMPLERS[a.sampler](a.temperature)
+    noise = a.temperature * start(denoiser.schedule, float(times[0]), shape, generator)
+    x = generate(denoiser, noise, y, step=step, times=times, guidance=a.guidance, generator=generator)
+    write_atomically(a.out, _picture(x * described["scale"] + described["shift"]))
+    print(f"wrote {a.out}: {a.number} samples of {described['name']}, {a.sampler} in {a.steps} steps, seed {a.seed}")
+    return 0
+
+
+def _writable(path: Path) -> None:
+    """Raise OSError now, not after the work, where path cannot be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it, such as {path / 'grid.png'}")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"{path.parent} cannot be written to: choose another --out")
+
+
+def _labels(wanted: str | None, count: int, names: list[str]) -> torch.Tensor | None:
+    """The labels to draw: the class asked for, by number or any unmistakable part of its name, or all in turn."""
+    if wanted is None:
+        return torch.arange(count) % len(names) if names else None
+    found = [k for k, name in enumerate(names) if wanted.lower() in (str(k), name.lower())]
+    found = found or [k for k, name in enumerate(names) if wanted.lower() in name.lower()]
+    if len(found) != 1:
+        known = ", ".join(f"{k} {name}" for k, name in enumerate(names)) or "none: this model has no classes"
+        raise ValueError(f"--class {wanted!r} is not one of this model's classes ({known})")
+    return torch.full((count,), found[0])
+
+
+def _picture(samples: torch.Tensor) -> bytes:
+    """A PNG of images (N, C, H, W) in [0, 1], or of points (N, 2)."""
+    from ..show import plots  # matplotlib takes a second to import, so only who draws pays for it
+
+    if samples.ndim == 4:
+        columns = math.ceil(math.sqrt(len(samples)))
+        return plots.encode(
+            plots.tile(samples.clamp(0, 1), columns, scale=max(1, 448 // (columns * samples.shape[-1])))
+        )
+    figure, axis = plots.panels(width=4, height=4)
+    plots.scatter(axis, samples, color=plots.MODEL)
+    return plots.png(figure)
+
+
+def train_command(a: argparse.Namespace) -> int:
+    name = a.preset or DATA_SETS.get(a.data, "fashion-small")
+    folder = a.out or Path("runs") / name
+    _writable(folder / "model.safetensors")
+    if a.resume and (a.steps or a.minutes or a.seed is not None or a.preset or a.data):
+        raise ValueError(
+            "--resume goes on with the settings saved in --out: leave out --preset, --data, --steps, --minutes and --seed"
+        )
+    with _alone(folder), ranks.joined(runtime().device):
+        exists = ranks.agreed((folder / RUN).exists())  # before rank 0 writes one
+        if a.resume and not exists:
+            raise ValueError(f"there is nothing to resume in {folder}: it holds no {RUN}")
+        if exists and not a.resume:
+            raise ValueError(f"{folder} already holds a run: add --resume to go on with it, or choose another --out")
+        if a.resume:
+            job = resume(folder)
+        else:
+            job = begin(name, seed=a.seed or 0, steps=a.steps, minutes=a.minutes)
+        return _fit(job, folder, a.save_every)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system takes back however this process ends. Raises OSError if it is taken."""
+    if int(os.environ.get("RANK", 0)):
+        yield  # rank 0 holds it for all
+        return
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise OSError(f"another training is at work in {folder}: let it end, or choose another --out") from None
+
+
+def _fit(job: Training, folder: Path, every: float) -> int:
+    """Train to the end, saving before the first step, then every so many seconds, and at the end.
+
+    When asked to stop (Ctrl-C, SIGTERM), it does so after the step in hand.
+    """
+    asked, device = [], next(job.run.denoiser.parameters()).device
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda number, frame: asked.append(number))
+    steps, begun, saved = job.settings["steps"], time.monotonic() - job.record.get("seconds", 0), -math.inf
+    look = 1 if device.type == "cpu" else CHECK_EVERY
+    for _ in chain([None], progress(job.losses(), total=steps, label=job.name, done=job.run.step)):
+        stop = job.run.step % look == 0 and ranks.any_says(bool(asked), device)
+        if stop or job.run.step == steps or time.monotonic() - saved > every:
+            _save(job, folder, time.monotonic() - begun)
+            saved = time.monotonic()
+        if stop:
+            _tell(f"stopped at step {job.run.step} of {steps}; go on with: minidiff train --out {folder} --resume")
+            return 128 + (asked or [signal.SIGTERM])[0]
+    _tell(f"wrote {folder / 'model.safetensors'} after {steps} steps in {time.monotonic() - begun:.0f} s; look at it with: "
+          f"minidiff sample --checkpoint {folder / 'model.safetensors'}")  # fmt: skip
+    return 0
+
+
+def _save(job: Training, folder: Path, seconds: float) -> None:
+    """Rank 0 saves, for all."""
+    if ranks.rank():
+        return
+    try:
+        job.save(folder, seconds)
+    except OSError as error:
+        left = (
+            "the checkpoint before it is whole: make room and go on with --resume"
+            if (folder / RUN).exists()
+            else "no checkpoint is there yet"
+        )
+        raise OSError(
+            f"step {job.run.step} could not be saved in {folder} ({error.strerror or error}); {left}"
+        ) from error
+
+
+def _tell(message: str) -> None:
+    if not ranks.rank():
+        print(message)

@@ -1,0 +1,74 @@
+"""Presets: a network, a data set and the settings that suit them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from .. import data
+from ..networks.mlp import MLP
+from ..networks.unet import UNet
+
+SHIPPED = "fashion-small.safetensors"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What to train on what, and for how long unless told otherwise."""
+
+    data: str
+    load: Callable[[], data.Data]
+    network: Callable[[data.Data], torch.nn.Module]
+    steps: int
+    batch: int = 64
+    lr: float = 3e-3
+    levels: str = "lognormal"
+    augment: tuple[str, ...] = ()  # names in AUGMENTATIONS; the network is told of their changes
+
+
+def _unet(images: data.Data, **config) -> UNet:
+    return UNet(channels=images.x.shape[1], size=images.x.shape[2], classes=len(images.names), **config)
+
+
+def _mlp(points: data.Data) -> MLP:
+    return MLP(dim=2, classes=len(points.names) if points.names else None)
+
+
+PLANE = ("two-moons", "swiss-roll", "checkerboard", "spirals", "pinwheel", "rings")
+PRESETS: dict[str, Preset] = {
+    "fashion-small": Preset("fashion-mnist", lambda: data.fashion_mnist("train"), _unet, 5_000),
+    "fashion-quick": Preset(
+        "fashion-mnist",
+        lambda: data.fashion_mnist("train"),
+        partial(_unet, width=32, deep_blocks=2, groups=2),
+        8_000,
+        32,
+        5e-3,
+    ),
+    "sprites": Preset(  # a tenth of the sprites is held out for good
+        "sprites", partial(data.sprites, "train"), partial(_unet, groups=4, changes=1), 25_000, 32, augment=("flip",)
+    ),
+    "fashion": Preset(  # for one GPU and minutes: chosen by reasoning, not run yet
+        "fashion-mnist",
+        data.fashion_mnist,
+        partial(_unet, width=128, deep_width=256, blocks=2, deep_blocks=6, changes=1),
+        30_000,
+        256,
+        1e-3,
+        augment=("flip",),
+    ),
+    "cifar10": Preset(  # for one GPU and hours: chosen by reasoning, not run yet
+        "cifar-10",
+        data.cifar10,
+        partial(_unet, width=256, deep_width=512, blocks=3, deep_blocks=8, groups=16, changes=1),
+        100_000,
+        512,
+        1e-3,
+        augment=("flip",),
+    ),
+} | {
+    name: Preset(name, partial(getattr(data, name.replace("-", "_")), 20_000), _mlp, 3_000, 256, 2e-3, "uniform_angle")
+    for name in PLANE
+}
+DATA_SETS = {preset.data: name for name, preset in reversed(PRESETS.items())}  # the first preset of each

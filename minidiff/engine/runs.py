@@ -1,0 +1,135 @@
+"""Training a preset, with checkpoints from which it goes on."""
+
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .. import data
+from ..losses import LEVELS
+from ..predictions import LearnedDenoiser
+from ..samplers import last
+from ..schedules import cosine
+from . import checkpoints
+from .augmentations import AUGMENTATIONS, together
+from .checkpoints import load_run, save_run
+from .presets import PRESETS
+from .ranks import agreed
+from .runtime import compiles, fast_bf16, provenance, runtime
+from .state import Run
+from .train import train
+
+RUN = "run.safetensors"  # in a run's folder: all that --resume needs
+
+
+@dataclass
+class Training:
+    """A preset in training: its Run, its settings, and the record that ends up in the checkpoint's card."""
+
+    name: str
+    run: Run
+    set: data.Data
+    settings: dict
+    record: dict
+
+    recent: list[Tensor] = field(default_factory=list)  # losses since the last point of the curve; read late, for a GPU
+
+    def losses(self) -> Iterator[Tensor]:
+        """Train on to the last step, noting about 200 points of the loss curve."""
+        options = _options(self.run.denoiser, self.settings)
+        window = max(1, self.settings["steps"] // 200)
+        if self.settings.get("compile"):
+            self.run.denoiser.net.compile()
+        for loss in train(self.run.denoiser, self.set, steps=self.settings["steps"], run=self.run, **options):
+            self.recent.append(loss)
+            if self.run.step % window == 0:
+                self.record["losses"].append([self.run.step, round(float(torch.stack(self.recent).double().mean()), 5)])
+                self.recent = []
+            yield loss
+
+    def save(self, folder: Path, seconds: float) -> None:
+        """Write folder/run.safetensors, from which `--resume` goes on, and folder/model.safetensors, which is shared."""
+        self.record |= {
+            "steps": self.run.step,
+            "images_seen": self.run.step * self.settings["batch"],
+            "seconds": round(seconds),
+        }
+        names = list(self.set.names or ())
+        described = {
+            "name": PRESETS[self.name].data,
+            "shape": list(self.set.x.shape[1:]),
+            "shift": self.set.shift,
+            "scale": self.set.scale,
+            "names": names,
+        }
+        described["examples"] = len(self.set)
+        card = {"data": described, "settings": self.settings, "record": self.record}
+        save_run(folder / RUN, self.run, card | {"recent": [float(loss) for loss in self.recent]})
+        checkpoints.save(folder / "model.safetensors", self.run.average, card, half=True)
+
+
+def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float | None = None) -> Training:
+    """A preset at its first step. minutes: times 20 steps and fixes, once and for all, how many fit into the rest."""
+    preset, rt = PRESETS[name], runtime()
+    examples = preset.load()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        denoiser = LearnedDenoiser(preset.network(examples), cosine, "v").to(rt.device)
+    settings = {"preset": name, "seed": seed, "batch": preset.batch, "lr": preset.lr, "levels": preset.levels}
+    settings |= {
+        "augment": list(preset.augment),
+        "drop": 0.1,
+        "bf16": fast_bf16(rt.device),
+        "compile": compiles(rt.device),
+    }
+    record = {**provenance(rt.device), "losses": []}
+    if minutes is not None:
+        begun = time.perf_counter()
+        pace = _seconds_a_step(denoiser, examples, settings)
+        timing = time.perf_counter() - begun
+        steps = max(1, round((60 * minutes - timing) / pace))
+        record |= {
+            "minutes_asked": minutes,
+            "seconds_a_step_when_timed": round(pace, 5),
+            "seconds_of_timing": round(timing, 3),
+        }
+    settings["steps"] = agreed(preset.steps if steps is None else steps)
+    return Training(name, Run(denoiser), examples, settings, record)
+
+
+def resume(folder: Path) -> Training:
+    """A preset where folder/run.safetensors left it."""
+    run, card = load_run(folder / RUN, runtime().device)
+    if card.get("settings", {}).get("preset") not in PRESETS:
+        raise checkpoints.CheckpointError(
+            f"{folder / 'run.safetensors'} was not written by minidiff train: it names no preset"
+        )
+    name, recent = card["settings"]["preset"], [torch.tensor(loss) for loss in card.get("recent", [])]
+    return Training(name, run, PRESETS[name].load(), card["settings"], card["record"], recent)
+
+
+def _options(denoiser: LearnedDenoiser, settings: dict) -> dict:
+    """The arguments of `train` that settings hold; levels and augmentations are named there."""
+    options = {key: settings[key] for key in ("batch", "lr", "seed", "drop", "bf16")}
+    parts = [AUGMENTATIONS[name] for name in settings.get("augment", ())]  # runs of earlier versions have none
+    return options | {
+        "levels": LEVELS[settings["levels"]](denoiser.schedule),
+        "augment": together(*parts) if parts else None,
+    }
+
+
+def _seconds_a_step(denoiser: LearnedDenoiser, examples: data.Data, settings: dict) -> float:
+    """The time of one training step: 20 of them on a copy, after three to warm up."""
+    copy = deepcopy(denoiser)
+    if settings["compile"]:
+        copy.net.compile()
+    losses = train(copy, examples, steps=23, **_options(denoiser, settings))
+    last(islice(losses, 3))
+    before = time.perf_counter()
+    float(last(losses))
+    return (time.perf_counter() - before) / 20

@@ -1,0 +1,135 @@
+"""TODO engine/runtime."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from ..data.files import ROOT
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware; elsewhere it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return "avx512_bf16" in _cpu_info() or "amx_bf16" in _cpu_info()
+
+
+def compiles(device: torch.device) -> bool:
+    """Whether torch.compile pays: on a GPU that has its compiler; a CPU would spend minutes of a short training on it."""
+    return device.type == "cuda" and find_spec("triton") is not None
+
+
+def provenance(device: torch.device) -> dict:
+    """What a record must say about the machine and the code that made it."""
+    described = subprocess.run(
+        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True
+    )
+    return {
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "commit": described.stdout.strip() or "unknown",
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """The processor as its maker calls it, such as "cpu: AMD EPYC"."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    models = [line.split(":")[1].strip() for line in _cpu_info().splitlines() if line.startswith("model name")]
+    return f"cpu: {models[0] if models else platform.processor() or platform.machine()}"
+
+
+def _cpu_info() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""  # not Linux
+
+
+T = TypeVar("T")
+PROFILES = ("small", "full")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A device, and the profile that goes with it: "full" where CUDA is, else "small"."""
+
+    device: torch.device
+    profile: str
+
+    def pick(self, small: T, full: T) -> T:
+        """The number for this profile: both profiles run the same code, never another branch."""
+        return full if self.profile == "full" else small
+
+    def generator(self, seed: int) -> torch.Generator:
+        """A generator on the CPU whatever the device, so that a seed means the same numbers everywhere."""
+        return torch.Generator("cpu").manual_seed(seed)
+
+
+def runtime() -> Runtime:
+    """This machine's Runtime; MINIDIFF_DEVICE and MINIDIFF_PROFILE override it. ValueError for senseless values.
+
+    Turns TF32 off: its ten-bit products would move checked numbers by 1e-3.
+    """
+    cuda = torch.cuda.is_available()
+    own = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"  # torchrun: a GPU a process
+    wanted = os.environ.get("MINIDIFF_DEVICE") or (own if cuda else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"MINIDIFF_DEVICE is {wanted!r}: set it to cpu or cuda, or unset it")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"MINIDIFF_DEVICE is {wanted!r}, but torch finds {torch.cuda.device_count()} CUDA devices "
+                         "here: set it to cpu, or unset it")  # fmt: skip
+    profile = os.environ.get("MINIDIFF_PROFILE") or ("full" if device.type == "cuda" else "small")
+    if profile not in PROFILES:
+        raise ValueError(f"MINIDIFF_PROFILE is {profile!r}: set it to small or full, or unset it")
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    return Runtime(device, profile)
+
+
+def quiet() -> bool:
+    """True where no person is watching: in CI, under nbval, where MINIDIFF_QUIET is set, or where stderr is a file."""
+    if os.environ.get("CI") or os.environ.get("MINIDIFF_QUIET"):
+        return True
+    return not (sys.stderr.isatty() or _in_notebook())
+
+
+def _in_notebook() -> bool:
+    return "ipykernel.kernelapp" in sys.modules  # what a kernel is started by
+
+
+def progress(items: Iterable[T], total: int | None = None, label: str = "", *, done: int = 0) -> Iterable[T]:
+    """The items, with a bar for a person: how far, time left and, where they are losses (0-d tensors), a smoothed loss.
+
+    done: how many of the total were done before. For a machine it is `items` itself.
+    """
+    return items if quiet() else _with_bar(items, total, label, done)
+
+
+def _with_bar(items: Iterable[T], total: int | None, label: str, done: int) -> Iterator[T]:
+    from tqdm import tqdm
+
+    recent, due = None, 0.0
+    screen = sys.stdout if _in_notebook() else sys.stderr  # Jupyter shows standard error in red, as if it were one
+    with tqdm(items, total=total, desc=label, initial=done, leave=False, dynamic_ncols=True, file=screen) as bar:
+        for item in bar:
+            if isinstance(item, torch.Tensor) and item.ndim == 0:
+                recent = item if recent is None else torch.lerp(recent, item, 0.05)
+                if time.monotonic() > due:  # reading a loss makes a GPU wait, so twice a second is enough
+                    bar.set_postfix(loss=f"{float(recent):.3f}")
+                    due = time.monotonic() + 0.5
+            yield item

@@ -1,0 +1,48 @@
+"""The command `minidiff judge`."""
+
+import argparse
+from pathlib import Path
+
+from ..data import find
+from ..engine import checkpoints
+from ..engine.commands import number, option
+from ..engine.presets import SHIPPED
+from . import judge
+from .score import JUDGED, score
+
+
+def add(commands) -> None:
+    """Register this room's commands."""
+    _add_judge(commands)
+
+
+def _add_judge(commands) -> None:
+    described = (score.__doc__ or "").splitlines()[0]
+    one = commands.add_parser("judge", help="score a Fashion-MNIST model", description=described)
+    option(one, "--checkpoint", Path, None, "a model.safetensors (default: the model that ships with minidiff)")
+    option(one, "--number", number(int, 200, 10_000), 10_000, "how many samples")
+    option(one, "--steps", number(int, 1, 10_000), 50, "DDIM steps")
+    option(one, "--seed", number(int, 0, 2**63 - 1), 0, "same seed, same samples")
+    one.add_argument("--remake", action="store_true", help="train the judge itself again, and print its accuracy")
+    one.add_argument("--record", action="store_true", help="write the result into the checkpoint's card")
+    one.set_defaults(run=judge_command)
+
+
+def judge_command(a: argparse.Namespace) -> int:
+    if a.remake:
+        return judge.main()
+    path = a.checkpoint or find(SHIPPED)
+    denoiser, card = checkpoints.load(path)
+    if card.get("data", {}).get("name") != JUDGED:
+        raise ValueError(f"the judge knows Fashion-MNIST only; {path} was trained on something else")
+    result = score(denoiser, number=a.number, steps=a.steps, seed=a.seed)
+    for name in ("frechet_distance", "kernel_distance", "precision", "recall"):
+        value, error, floor = (result[name + part] for part in ("", "_error", "_floor"))
+        print(f"{name.replace('_', ' '):17} {value:8.3f} +- {error:.3f}   real images in place of samples: {floor:.3f}")
+    print(f"{'agreement':17} {result['agreement']:8.3f} +- {result['agreement_error']:.3f}   with the classes asked for; "
+          f"{a.number:,} samples, DDIM, {a.steps} steps, no guidance, seed {a.seed}")  # fmt: skip
+    if a.record:
+        tensors, card = checkpoints.read(path)
+        card["record"]["metrics"] = result
+        checkpoints.write(path, tensors, card)
+    return 0

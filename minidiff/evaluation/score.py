@@ -1,0 +1,51 @@
+"""The score of a Fashion-MNIST model: how the judge sees its samples, beside what real images get."""
+
+import torch
+from torch import Tensor
+
+from .. import data
+from ..engine.generate import generate
+from ..estimates import jackknife
+from ..predictions import AnyDenoiser
+from ..schedules import last_time, start
+from .judge import load_judge
+from .metrics import class_fidelity, frechet_distance, kernel_distance, precision_recall
+
+JUDGED = "fashion-mnist"  # the data set that the judge knows
+
+
+def score(denoiser: AnyDenoiser, *, number: int = 10_000, steps: int = 50, seed: int = 0) -> dict[str, float]:
+    """How the judge sees `number` class-conditional samples (DDIM, no guidance) of a Fashion-MNIST denoiser.
+
+    Returns the Frechet distance to the 10,000 test images, the kernel distance (KID), precision and recall, each with
+    its standard error and its floor (as many training images), and the share of samples that the judge assigns to the
+    class asked for.
+    """
+    judge, test, clothes = load_judge(), data.fashion_mnist("test"), data.fashion_mnist("train")
+    y = torch.arange(number) % len(test.names)
+    noise = start(
+        denoiser.schedule, last_time(denoiser.schedule), (number, 1, 28, 28), torch.Generator().manual_seed(seed)
+    )
+    x = generate(denoiser, noise, y, steps=steps)
+    compared = _compared(*(judge.features(images) for images in (test.x, x, clothes.x[:number])))
+    agreement = class_fidelity(judge.classify(x), y)
+    return {
+        **compared,
+        "floor": compared["frechet_distance_floor"],  # as older cards call it
+        "agreement": agreement.value,
+        "agreement_error": agreement.error,
+        "samples": number,
+        "ddim_steps": steps,
+        "seed": seed,
+    }
+
+
+def _compared(real: Tensor, fake: Tensor, others: Tensor) -> dict[str, float]:
+    """Distances of features to those of real images, with their standard errors, and their floors: what others get."""
+    same = real[: len(fake)]  # precision and recall depend on the numbers
+    rows = [
+        ("frechet_distance", *jackknife(frechet_distance, fake, real), frechet_distance(others, real)),
+        ("kernel_distance", *kernel_distance(fake, real), kernel_distance(others, real).value),
+        *zip(("precision", "recall"), *jackknife(precision_recall, same, fake), precision_recall(same, others)),
+    ]
+    return {f"{name}{part}": value for name, *values in rows for part, value in zip(("", "_error", "_floor"), values)}

@@ -1,0 +1,17 @@
+"""Networks that turn a noisy input into an output of the same shape. They know nothing of diffusion.
+
+    forward(x, level, y=None, change=None)     x: (B, *), level: (B,) in [0, 1], y: (B,) labels, one int for all, or None
+
+The level says how noisy x is: 0 is clean, 1 is noise only. The change, (B, changes), says what an augmentation did to x
+in training; None is all zeros, nothing. `MLP` is for points, `UNet` for images. Every network keeps the arguments it was
+built with in `config`, so that a checkpoint can build it again: `NETWORKS[type(net).__name__](**net.config)`.
+"""
+
+from torch import nn
+
+from .mlp import MLP
+from .unet import UNet
+
+__all__ = ["MLP", "NETWORKS", "UNet"]
+
+NETWORKS: dict[str, type[nn.Module]] = {"MLP": MLP, "UNet": UNet}

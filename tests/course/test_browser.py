@@ -1,0 +1,378 @@
+"""The course as a reader meets it: `minidiff lab`, JupyterLab, a real browser, and a hand on the slider.
+
+Skipped where Chromium or playwright is missing, except in CI (the environment variable CI is "true"), where they must
+be there. Screenshots go to $MINIDIFF_SCREENSHOTS, or else to pytest's temporary folder.
+"""
+
+import base64
+import contextlib
+import ctypes
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minidiff.course import notebooks
+
+ROOT = Path(__file__).parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+SOON, LONG = 180, 1800  # seconds: for one answer, and for one notebook, on a machine with twenty other things to do
+FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
+           "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")  # fmt: skip
+SHOWN = """image => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+    canvas.getContext("2d").drawImage(image, 0, 0);
+    return canvas.toDataURL();
+}"""  # the pixels of a picture on the page, as a PNG
+SCROLL = """async all => {
+    for (const cell of all) {
+        cell.scrollIntoView();
+        await new Promise(requestAnimationFrame);
+    }
+}"""
+PROSE = """all => all.map(shown => {
+    const copy = shown.cloneNode(true);
+    copy.querySelectorAll("code, pre, mjx-container").forEach(part => part.remove());
+    return copy.textContent;
+})"""  # what is neither code nor a formula, so that TeX in it is a formula that was not understood
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def browser_file() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def missing() -> str:
+    """What this test needs and does not find, or ""."""
+    if find_spec("playwright") is None:
+        return 'playwright is not installed: pip install -e ".[browser]"'
+    return "" if browser_file() else "no Chromium was found: apt-get install chromium, say"
+
+
+def need_a_browser() -> None:
+    """Skip where there is none; fail in CI, where being green must mean that this ran."""
+    if reason := missing():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+
+def until(condition, seconds: float, what: str, pause: float = 0.2):
+    """The first true value of condition(), asked again and again; AssertionError where there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what() if callable(what) else what}"
+        time.sleep(pause)
+    return value
+
+
+def copy_course(folder: Path) -> Path:
+    """A clone in which JupyterLab may save: stored outputs stay, but no cell is numbered, so none counts as run."""
+    shutil.copytree(ROOT / "minidiff", folder / "minidiff", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "data").symlink_to(ROOT / "data", target_is_directory=True)
+    (folder / "notebooks").mkdir()
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        notebook = json.loads(path.read_text())
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell["execution_count"] = None
+        (folder / "notebooks" / path.name).write_text(json.dumps(notebook, indent=1))
+    return folder
+
+
+def person(course: Path) -> dict[str, str]:
+    """The environment of somebody at the keyboard: none of a test's silence, Jupyter's files in the copy."""
+    ours = {"CI", *notebooks.ENVIRONMENT} - {"OMP_NUM_THREADS"}
+    rest = {name: value for name, value in os.environ.items() if name not in ours}
+    folders = {name: str(course / ".jupyter" / name) for name in FOLDERS}
+    settings = course / ".jupyter" / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)  # no looking for updates: a test must not depend on the internet
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    return rest | folders | {"PYTHONPATH": os.pathsep.join(filter(None, [str(course), rest.get("PYTHONPATH")]))}
+
+
+def processes(course: Path) -> list[int]:
+    """Every process that was started for this copy of the course: server, kernels, browser (Linux only)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if os.fsencode(course) in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:  # ended, or not ours
+            pass
+    return found
+
+
+def stop(server: subprocess.Popen, course: Path) -> None:
+    """Ask the server to end, which must end all it started; nothing survives this function."""
+    server.terminate()
+    try:
+        until(lambda: server.poll() is not None and not processes(course), SOON, lambda: f"{processes(course)} end")
+    finally:
+        for pid in processes(course):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        server.wait(SOON)
+
+
+def end_with_parent() -> None:
+    """Called in a child: where the tests themselves are killed, it is asked to end (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
+
+
+class Lab(NamedTuple):
+    address: str  # what `minidiff lab --no-browser` prints
+    course: Path
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A running `minidiff lab --no-browser` on a free port, with a token, in a copy of the course."""
+    need_a_browser()
+    course = copy_course(tmp_path_factory.mktemp("course"))
+    log = course / "server.log"
+    command = [sys.executable, "-m", "minidiff", "lab", "--no-browser"]
+    command += ["--", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
+    with open(log, "w") as file:
+        server = subprocess.Popen(command, cwd=course, env=person(course), stdin=subprocess.DEVNULL, stdout=file,
+                                  stderr=subprocess.STDOUT, preexec_fn=end_with_parent)  # fmt: skip
+
+    def address():
+        assert server.poll() is None, f"minidiff lab ended with status {server.returncode}:\n{log.read_text()[-2000:]}"
+        return re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", log.read_text())
+
+    try:
+        found = until(address, SOON, lambda: f"minidiff lab prints its address:\n{log.read_text()[-2000:]}")
+        yield Lab(found[0], course)
+    finally:
+        stop(server, course)
+
+
+class Visit(NamedTuple):
+    """A page in a browser, and what it does that no reader would notice."""
+
+    page: object
+    complaints: list[str]  # errors on its console, and exceptions that nobody caught
+    outside: list[str]  # addresses on other machines
+
+
+@pytest.fixture
+def visit(lab):
+    """A new browser with one empty page."""
+    from playwright.sync_api import sync_playwright
+
+    here = lab.address.split("/lab")[0]
+    mark = os.environ | {"MINIDIFF_BROWSER_FOR": str(lab.course)}  # so that processes() finds it
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_file(), args=FLAGS, env=mark, timeout=1000 * SOON)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(1000 * SOON)
+        visit = Visit(page, [], [])
+        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        page.on("console", lambda said: visit.complaints.append(said.text) if said.type == "error" else None)
+        near = (here, "data:", "blob:")
+        page.on("request", lambda it: None if it.url.startswith(near) else visit.outside.append(it.url))
+        yield visit
+        browser.close()
+
+
+def save(page, path: Path) -> list[dict]:
+    """Save the notebook as a reader would; its code cells as they are in the file."""
+    page.keyboard.press("Control+s")
+    page.locator(".lm-TabBar-tab.lm-mod-current.jp-mod-dirty").wait_for(state="detached")
+
+    def whole():  # JupyterLab saves by itself too, and while it writes the file is not whole
+        with contextlib.suppress(json.JSONDecodeError):
+            return json.loads(path.read_text())
+
+    notebook = until(whole, SOON, f"{path.name} is saved")
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def expected_to_raise(cell: dict) -> bool:
+    return "raises-exception" in cell["metadata"].get("tags", [])
+
+
+def errors(cells: list[dict]) -> list[str]:
+    """The code cells that ended in an error and should not have, did not and should have, or wrote to stderr."""
+    found = []
+    for cell in cells:
+        raised = [f"{out['ename']}: {out['evalue']}" for out in cell["outputs"] if out["output_type"] == "error"]
+        if bool(raised) != expected_to_raise(cell) and cell["execution_count"]:
+            found.append(f"{cell['id']} raised {raised or 'nothing'}")
+        wrote = [out["text"] for out in cell["outputs"] if out.get("name") == "stderr"]
+        found += [f"{cell['id']} wrote to stderr: {text}" for text in wrote]
+    return found
+
+
+def run_all_cells(page, path: Path) -> list[dict]:
+    """Run > Run All Cells; the code cells once all have run, or one has failed."""
+    page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+    page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+    cells = []
+
+    def done():  # prompts are on the page for cells whose source is shown; the file knows all
+        if page.locator(".jp-InputArea-prompt", has_text="[*]").count():
+            return False
+        cells[:] = save(page, path)
+        return errors(cells) or all(cell["execution_count"] for cell in cells)
+
+    until(done, LONG, lambda: f"all of {path.name} has run: {[cell['execution_count'] for cell in cells]}", pause=1)
+    return cells
+
+
+def unsightly(page, raising: int) -> list[str]:
+    """What a reader would see as broken, all through the notebook: red boxes, pictures or formulas that fail.
+
+    A cell that is expected to raise has a red box too, of the same kind as those of stderr.
+    """
+    page.eval_on_selector_all(".jp-Notebook .jp-Cell", SCROLL)  # JupyterLab draws what is in view
+    red = page.locator("[data-mime-type$='.stderr'], [data-mime-type$='.error']").all_inner_texts()
+    broken = red if len(red) != raising else []
+    failed = "mjx-merror, [mathcolor=red], .jupyter-widgets-error"
+    broken += page.eval_on_selector_all(failed, "all => all.map(it => it.outerHTML)")
+    prose = page.eval_on_selector_all(".jp-MarkdownOutput", PROSE)
+    broken += [text for text in prose if re.search(r"\$|\\[A-Za-z]", text)]
+    gone = "all => all.filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+    return broken + page.eval_on_selector_all(".jp-Notebook img", gone)
+
+
+class Scrubber:
+    """A StepScrubber on the page, beside the film in the saved notebook that holds the same frames."""
+
+    def __init__(self, page, cells: list[dict]):
+        shown = [(cell, out["data"]) for cell in cells for out in cell["outputs"] if WIDGET in out.get("data", {})]
+        shown = [(cell, data) for cell, data in shown if "".join(data["text/plain"]).startswith("StepScrubber")]
+        assert shown, "no cell shows a live scrubber"
+        cell, data = shown[0]
+        self.page = page
+        self.box = page.locator(".jp-OutputArea-output:has(.noUi-handle):has(img)").first
+        self.handle = self.box.locator(".noUi-handle")
+        said = re.search(r"\((\d+) frames, from '(.*)' to '(.*)'\)", "".join(data["text/plain"]))
+        count, self.first, self.last = said.groups()
+        film = Image.open(io.BytesIO(base64.b64decode("".join(data["image/png"]))))
+        assert film.n_frames == int(count)
+        frames = []
+        for k in range(film.n_frames):
+            film.seek(k)
+            frames.append(np.asarray(film.convert("RGB"), dtype=float))
+        start = int(re.search(r"\bstart=(\d+)", "".join(cell["source"]))[1])  # a film begins with the frame `start`
+        self.frames = frames[-start:] + frames[:-start]
+
+    def shown(self) -> tuple[int, str, int]:
+        """The number beside the slider, the label, and which of the frames the picture is (-1: none of them)."""
+        number = int(self.box.locator(".widget-readout").inner_text())
+        label = self.box.locator(".widget-label:not(label)").inner_text()
+        png = base64.b64decode(self.box.locator("img").evaluate(SHOWN).split(",")[1])
+        if not png:  # not loaded yet
+            return number, label, -1
+        pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=float)
+        far = [np.abs(pixels - frame).mean() if pixels.shape == frame.shape else 255 for frame in self.frames]
+        return number, label, int(np.argmin(far)) if min(far) < 8 else -1  # a film has 256 colours
+
+    def settles(self, right, what: str) -> tuple[int, str, int]:
+        """What is shown once the picture is the slider's and right(number, label) holds."""
+        last = []
+
+        def settled():
+            last[:] = [self.shown()]
+            number, label, frame = last[0]
+            return frame == number and right(number, label) and last[0]
+
+        return until(settled, SOON, lambda: f"{what}; (number, label, frame shown) = {last[0]}")
+
+    def point(self, share: float) -> tuple[float, float]:
+        """The point of the slider's track at this share of its length."""
+        track = self.box.locator(".noUi-base").bounding_box()
+        return track["x"] + share * track["width"], track["y"] + track["height"] / 2
+
+    def drag_to(self, share: float) -> None:
+        handle = self.handle.bounding_box()
+        self.page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+        self.page.mouse.down()
+        self.page.mouse.move(*self.point(share), steps=6)
+        self.page.mouse.up()
+
+
+@pytest.mark.parametrize("name", ["00_start_here", "02_destroying_data"])
+def test_a_reader_runs_a_notebook_and_moves_its_slider(lab, visit, name, tmp_path):
+    page = visit.page
+    screenshots = Path(os.environ.get("MINIDIFF_SCREENSHOTS") or tmp_path)
+    screenshots.mkdir(parents=True, exist_ok=True)
+
+    def photograph(what):
+        page.screenshot(path=screenshots / f"{name}-{what}.png")
+
+    assert "/lab/tree/notebooks/00_start_here.ipynb?token=" in lab.address
+    page.goto(lab.address if name.startswith("00") else f"{lab.address.replace('00_start_here', name)}&reset")
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    photograph("1-opened")
+
+    del visit.complaints[:]  # what JupyterLab says to itself while it starts
+    cells = run_all_cells(page, lab.course / "notebooks" / f"{name}.ipynb")
+    photograph("2-run")
+    assert errors(cells) == []
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    broken = []
+
+    def sightly():  # once formulas are set and pictures are loaded
+        broken[:] = unsightly(page, sum(map(expected_to_raise, cells)))
+        return not broken
+
+    until(sightly, SOON, lambda: f"everything is shown as it should be: {broken}", pause=1)
+
+    scrubber = Scrubber(page, cells)
+    end = len(scrubber.frames) - 1
+    scrubber.box.evaluate("it => it.scrollIntoView({block: 'center'})")  # so that photographs show it
+    scrubber.handle.click()
+    page.keyboard.press("Home")
+    scrubber.settles(lambda number, label: (number, label) == (0, scrubber.first), "the Home key shows the first frame")
+    page.keyboard.press("ArrowRight")
+    ends = (scrubber.first, scrubber.last)
+    scrubber.settles(lambda number, label: number == 1 and label not in ends, "the right arrow key shows the next")
+    photograph("3-keys")
+    scrubber.drag_to(0.5)
+    scrubber.settles(lambda number, label: abs(number - end / 2) <= 1, "the mouse drags the slider to the middle")
+    photograph("4-dragged")
+    page.keyboard.press("End")
+    scrubber.settles(lambda number, label: (number, label) == (end, scrubber.last), "the End key shows the last frame")
+    page.mouse.click(*scrubber.point(0.2))
+    scrubber.settles(lambda number, label: abs(number - end / 5) <= 1, "a click on the track moves the slider there")
+    scrubber.box.locator("button").first.click()
+    scrubber.settles(lambda number, label: (number, label) == (end, scrubber.last), "play goes on to the end")
+    photograph("5-played")
+
+    assert visit.complaints == []
+    assert visit.outside == []
+
+
+def test_ci_installs_what_this_test_needs():
+    """Else CI would be red, as it should be, but here it is seen without CI."""
+    commands = (ROOT / ".ci" / "run").read_text()
+    (wanted,) = re.findall(r'^browser = \["(playwright.*?)"\]', (ROOT / "pyproject.toml").read_text(), re.M)
+    assert f'pip install "{wanted}"' in commands and "export CI=true" in commands
+    assert commands.index("chromium") < commands.index("pytest") > commands.index("playwright")
+
+
+@pytest.mark.parametrize("ci, outcome", [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_without_a_browser_this_is_skipped_but_fails_in_ci(ci, outcome, monkeypatch):
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(outcome, match="playwright is not installed|no Chromium was found"):
+        need_a_browser()

@@ -1,0 +1,167 @@
+"""Several processes are one training: the same batches, gradients and bits, met by gloo on the CPU."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.multiprocessing as mp
+from safetensors.torch import load_file, save_file
+from torch.testing import assert_close
+
+from minidiff.engine import ranks
+from minidiff.engine.augmentations import shift
+from minidiff.engine.checkpoints import load_run, read, save_run
+from minidiff.engine.state import Run
+from minidiff.engine.train import train
+from minidiff.networks import MLP, UNet
+from minidiff.predictions import LearnedDenoiser
+from minidiff.schedules import cosine
+
+ROOT = Path(__file__).parents[2]
+POINTS = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+PICTURES = torch.randn(24, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+LABELS = torch.arange(40) % 3
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def together(count, work, *arguments):
+    """Run work(*arguments) in `count` processes that have joined."""
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": "lo"}
+    mp.set_forkserver_preload([__name__])  # torch is imported once for all of them
+    mp.start_processes(_one, (count, work, arguments), count, start_method="forkserver")
+
+
+def _one(rank, count, work, arguments):
+    torch.set_num_threads(1)
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(count)}
+    with ranks.joined(torch.device("cpu")):
+        assert (ranks.rank(), ranks.world()) == (rank, count)
+        work(*arguments)
+
+
+def points():
+    torch.manual_seed(0)
+    net = MLP(width=16, depth=1, classes=3)
+    torch.nn.init.normal_(net.last.weight)
+    return LearnedDenoiser(net, cosine, "v"), {"data": POINTS, "labels": LABELS, "batch": 12}
+
+
+def pictures():
+    torch.manual_seed(0)
+    net = UNet(size=8, width=8, deep_width=16, deep_blocks=1, changes=2)
+    for name, p in net.named_parameters():
+        torch.nn.init.normal_(p, std=0.1)
+    return LearnedDenoiser(net, cosine, "eps"), {"data": PICTURES, "batch": 8, "augment": shift}
+
+
+def gradients(make, folder):
+    """One step, whose gradients and loss are left in a file for each rank."""
+    denoiser, given = make()
+    given["data"] = given["data"].double()
+    (loss,) = train(denoiser.double(), **given, steps=1, lr=0.0, seed=5)
+    found = {name: p.grad.contiguous() for name, p in denoiser.named_parameters()} | {"loss": loss}
+    save_file(found, folder / f"{ranks.rank()}.safetensors")
+
+
+@pytest.mark.parametrize("make, counts", [(points, (2, 4)), (pictures, (2,))], ids=["mlp", "unet"])
+def test_the_gradients_are_those_of_one_process(make, counts, tmp_path):
+    gradients(make, tmp_path)
+    alone = load_file(tmp_path / "0.safetensors")
+    assert float(alone["loss"]) > 0.1 and all(g.abs().sum() > 0 for name, g in alone.items())
+    for count in counts:
+        together(count, gradients, make, tmp_path)
+        for rank in range(count):
+            assert_close(load_file(tmp_path / f"{rank}.safetensors"), alone, rtol=1e-12, atol=1e-13)
+
+
+def stopped_and_resumed(steps, folder):
+    """Train without a stop, and with one after each step; rank 0 writes, all read."""
+    path = folder / f"run{ranks.world()}.safetensors"
+
+    def run_to(stop, run=None):
+        denoiser, given = points()
+        run = run or Run(denoiser)
+        losses = train(run.denoiser, **given, steps=steps, seed=3, run=run)
+        return run, [float(loss) for _, loss in zip(range(run.step, stop), losses)]
+
+    whole, losses = run_to(steps)
+    for stop in range(steps + 1):
+        run, before = run_to(stop)
+        if not ranks.rank():
+            save_run(path, run)
+        ranks.agreed(None)  # the file is there
+        again, _ = load_run(path)
+        again, after = run_to(steps, again)
+        assert before + after == losses, stop
+        for one, other in ((again.denoiser, whole.denoiser), (again.average, whole.average)):
+            for a, b in zip(one.parameters(), other.parameters(), strict=True):
+                assert torch.equal(a, b), stop
+        for a, b in zip(again.denoiser.parameters(), whole.denoiser.parameters()):
+            for key, value in whole.optimizer.state[b].items():
+                assert torch.equal(again.optimizer.state[a][key], value), (stop, key)
+        ranks.agreed(None)  # all have read it
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_run_may_stop_at_every_step(count, tmp_path):
+    together(count, stopped_and_resumed, 50, tmp_path)
+
+
+def heard(folder):
+    """What each rank hears when nobody, the last one alone, or everybody asks to stop."""
+    cpu, me, last = torch.device("cpu"), ranks.rank(), ranks.world() - 1
+    told = [ranks.any_says(flag, cpu) for flag in (False, me == last, True)]
+    save_file({"told": torch.tensor(told)}, folder / f"{me}.safetensors")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_who_asks_to_stop_is_heard_by_all_ranks(count, tmp_path):
+    together(count, heard, tmp_path)
+    for rank in range(count):
+        assert load_file(tmp_path / f"{rank}.safetensors")["told"].tolist() == [False, True, True]
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
+    monkeypatch.setattr(ranks, "world", lambda: 5)
+    denoiser, given = points()
+    with pytest.raises(ValueError, match="a batch of 12 cannot be shared out evenly among 5 ranks"):
+        train(denoiser, **given, steps=1)
+
+
+def minidiff(count, *arguments):
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--master-addr",
+        "127.0.0.1",
+        "--master-port",
+        str(free_port()),
+    ]
+    command += ["--nproc-per-node", str(count), "-m", "minidiff", *arguments]
+    environment = os.environ | {"MINIDIFF_DEVICE": "cpu", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300)
+
+
+def test_torchrun_trains_what_one_process_trains(tmp_path):
+    from minidiff.__main__ import main
+
+    done = minidiff(2, "train", "--preset", "two-moons", "--steps", "12", "--out", str(tmp_path / "two"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("wrote") == 1  # rank 0 speaks for both
+    assert main(["train", "--preset", "two-moons", "--steps", "12", "--out", str(tmp_path / "one")]) == 0
+    (two, card), (one, alone) = (read(tmp_path / name / "run.safetensors") for name in ("two", "one"))
+    assert card["settings"] == alone["settings"] and card["step"] == 12
+    apart = torch.cat([(two[name] - one[name]).abs().flatten() for name in one if name.startswith("net.")])
+    assert float(apart.mean()) < 1e-4  # bfloat16's rounding; other batches move every weight by about the rate, 2e-3
+    again = minidiff(2, "train", "--out", str(tmp_path / "two"))
+    assert again.returncode != 0 and "already holds a run" in again.stderr

@@ -1,0 +1,177 @@
+"""The hygiene of stored notebooks: the committed ones are clean, and every planted offence is named."""
+
+import copy
+import functools
+import json
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from minidiff.course import notebooks
+
+
+@pytest.mark.parametrize("path", notebooks.every(), ids=lambda path: path.name)
+def test_committed_notebook_is_clean(path):
+    assert notebooks.problems(path) == []
+
+
+def clean():
+    """A small notebook without a fault."""
+    picture = new_output("display_data", {"image/png": "0xabcdef12", "text/plain": "Figure"})
+    outputs = [new_output("stream", name="stdout", text="ok\n"), picture]
+    code = [new_code_cell("print('ok')", outputs=outputs, execution_count=1), new_code_cell("1 + 1", execution_count=2)]
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    return new_notebook(cells=[new_markdown_cell("# Hello"), *code], metadata={"kernelspec": kernel})
+
+
+def stored(notebook, path):
+    nbformat.write(notebook, path)
+    return notebooks.problems(path)
+
+
+def test_a_clean_notebook_has_no_problems(tmp_path):
+    assert stored(clean(), tmp_path / "n.ipynb") == []
+
+
+def tag(*tags):
+    return lambda n: n.cells[1].metadata.update(tags=list(tags))
+
+
+def output(**data):
+    shown = {key.replace("__", "/"): value for key, value in data.items()}
+    return lambda n: n.cells[1].outputs.append(new_output("display_data", shown))
+
+
+def source(text):
+    return lambda n: n.cells[1].update(source=text)
+
+
+OFFENCES = {
+    "never run": lambda n: n.cells[2].update(execution_count=None),
+    "ran as number 7, expected 2": lambda n: n.cells[2].update(execution_count=7),
+    "is empty": source("  "),
+    "semicolon": source("print('ok');"),
+    "stderr": lambda n: n.cells[1].outputs.append(new_output("stream", name="stderr", text="warning")),
+    "ended in an error": lambda n: n.cells[1].outputs.append(new_output("error", ename="E", evalue="", traceback=[])),
+    "image/svg+xml": lambda n: n.cells[1].outputs.append(new_output("display_data", {"image/svg+xml": "<svg/>"})),
+    "widget-view": output(**{"application/vnd.jupyter.widget-view+json": {}}),
+    "memory address": output(text__plain="<object at 0x7f3a12b4c5d0>"),
+    "prints a folder": output(text__plain="wrote /home/ada/x.png"),
+    "names a folder": source("open('/home/ada/data.csv')"),
+    "cell 0: names a folder": lambda n: n.cells[0].update(source="See `/Users/ada/notes.md`."),
+    "cell 1: prints a folder": lambda n: n.cells[1].outputs.append(
+        new_output("error", ename="E", evalue="", traceback=["File /home/ada/minidiff/checks.py:12"])
+    ),
+    "kernelspec": lambda n: n.metadata.kernelspec.update(name="my-env"),
+    "widget state": lambda n: n.metadata.update(widgets={}),
+    "larger than": lambda n: n.cells.append(new_markdown_cell("x" * 1_000_001)),
+    "skipping": tag("nbval-skip"),
+    "skipping is not allowed": source("# NBVAL_SKIP\nprint('ok')"),
+    "skipping is not allowed; what": source("x = 1\n\n#  NBVAL_IGNORE_OUTPUT\nprint('ok')"),
+    "cell 1: skipping is not": source("print('ok')\n    # PYTEST_VALIDATE_IGNORE_OUTPUT"),
+    **{f"{word} cannot be compared": source(f"{word} ...") for word in notebooks.UNSTABLE},
+}
+
+
+@pytest.mark.parametrize("named", OFFENCES)
+def test_every_planted_offence_is_named(named, tmp_path):
+    notebook = clean()
+    OFFENCES[named](notebook)
+    found = stored(notebook, tmp_path / "n.ipynb")
+    assert any(named in problem for problem in found), found
+
+
+def test_cell_ids_must_differ(tmp_path):
+    """Written as text, because nbformat mends it on the way."""
+    notebook = clean()
+    text = nbformat.writes(notebook).replace(notebook.cells[2].id, notebook.cells[1].id)
+    (tmp_path / "n.ipynb").write_text(text)
+    assert any("id of its own" in problem for problem in notebooks.problems(tmp_path / "n.ipynb"))
+
+
+def test_at_most_two_cells_are_compared_by_nothing(tmp_path):
+    notebook = clean()
+    for k in range(3):
+        cell = copy.deepcopy(notebook.cells[2]) | {"id": f"more-{k}", "execution_count": 3 + k}
+        cell |= {"metadata": {"tags": ["nbval-ignore-output"]}, "source": "tqdm"}
+        notebook.cells.append(nbformat.from_dict(cell))
+        found = stored(notebook, tmp_path / "n.ipynb")
+        assert any("more than two" in problem for problem in found) == (k == 2)
+
+
+def places(node, path=()):
+    """The path of every value in a tree of dicts and lists."""
+    inside = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in inside:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+@pytest.mark.parametrize("value", [None, 3, {}])
+def test_no_misshapen_notebook_breaks_the_check(value, tmp_path):
+    """Each value in turn becomes another, then goes missing: problems are named or there are none; nothing raises."""
+    whole = json.loads(nbformat.writes(clean()))
+    path = tmp_path / "n.ipynb"
+    for *parents, last in places(whole):
+        for missing in (False, True):
+            broken = copy.deepcopy(whole)
+            node = functools.reduce(lambda tree, key: tree[key], parents, broken)
+            if missing:
+                del node[last]
+            else:
+                node[last] = value
+            path.write_text(json.dumps(broken))
+            assert isinstance(notebooks.problems(path), list)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"cells": 3}', "[]"])
+def test_what_is_no_notebook_gets_one_sentence(content, tmp_path, capsys):
+    path = tmp_path / "n.ipynb"
+    path.write_text(content)
+    assert len(notebooks.problems(path)) == 1
+    assert notebooks.main_check([path]) == 1 and notebooks.main_run([path]) == 1
+    assert path.read_text() == content
+    assert "n.ipynb" in capsys.readouterr().err
+
+
+CELLS = [
+    "import os, time, minidiff\nprint(os.environ['OMP_NUM_THREADS'], os.environ['MINIDIFF_QUIET'], flush=True)\n"
+    "time.sleep(0.5)\nprint(2)",
+    "from minidiff.checks import check\ncheck('one', 2, 1)",
+    "1 / 1",
+]
+
+
+def test_running_twice_gives_the_same_bytes_and_a_failure_changes_nothing(tmp_path, capsys, monkeypatch):
+    """In a notebook that prints in its own time and fails on purpose, and where python3 is registered as a dead end."""
+    stranger = tmp_path / "kernels" / "python3" / "kernel.json"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_text('{"argv": ["false"], "display_name": "another Python", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    path = tmp_path / "n.ipynb"
+    notebook = new_notebook(cells=[new_code_cell(text) for text in CELLS])
+    notebook.cells[1].metadata["tags"] = ["raises-exception"]
+    nbformat.write(notebook, path)
+    assert notebooks.main_run([path]) == 0
+    first = path.read_bytes()
+    printed, failed, _ = nbformat.reads(first.decode(), 4).cells
+    assert [output.text for output in printed.outputs] == ["1 1\n2\n"]  # one piece, however it came
+    assert failed.outputs[0].traceback == [f"AssertionError: {failed.outputs[0].evalue}"]  # no files of this machine
+    assert notebooks.problems(path) == []
+    assert notebooks.main_run([path]) == 0 and path.read_bytes() == first
+    for bad, named in {"1 / 0": "ZeroDivisionError: division by zero", "import os; os._exit(3)": "Kernel died"}.items():
+        path.write_bytes(broken := first.replace(b"1 / 1", bad.encode()))
+        capsys.readouterr()
+        assert notebooks.main_run([path]) == 1 and path.read_bytes() == broken
+        err = capsys.readouterr().err
+        assert f"n.ipynb: cell 2 failed ({named})" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", notebooks.every(), ids=lambda path: path.name)
+def test_solutions_are_folded_with_what_they_print(path):
+    """An answer below a folded solution would give the exercise away."""
+    cells = [cell for cell in nbformat.read(path, 4).cells if "solution" in cell.metadata.get("tags", [])]
+    assert cells
+    for cell in cells:
+        assert cell.metadata.get("jupyter") == {"outputs_hidden": True, "source_hidden": True}, cell.source[:60]

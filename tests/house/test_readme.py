@@ -1,0 +1,42 @@
+"""The README keeps its word: its program runs, its commands are CI's, its table is complete."""
+
+import re
+from pathlib import Path
+
+import torch
+
+from minidiff import two_moons
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_eight_line_program_makes_two_moons():
+    program = re.search(r"```python\n(.*?)```", README, re.S)[1]
+    assert len(program.strip().splitlines()) <= 11  # two of imports, one blank
+    names = {}
+    exec(program, names)
+    x0, real = names["x0"], two_moons(1000, seed=1).x
+    floor = torch.cdist(real, two_moons(4000, seed=2).x).min(1).values.mean()
+    assert torch.cdist(x0, two_moons(4000, seed=2).x).min(1).values.mean() < 3 * floor  # samples lie on the moons
+    assert (
+        torch.cdist(real, x0).min(1).values.mean()
+        < 3 * torch.cdist(real, two_moons(1000, seed=3).x).min(1).values.mean()
+    )
+
+
+def test_ci_runs_the_readmes_test_command():
+    commands = [line.strip() for line in README.splitlines() if line.startswith("    python3 -m venv")]
+    assert len(commands) == 2 and commands[0].endswith("minidiff lab")
+    install_and_test = commands[1].split("activate && ")[1]
+    assert install_and_test in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_every_notebook_is_in_the_table():
+    linked = set(re.findall(r"\(notebooks/(.*?\.ipynb)\)", README))
+    assert linked == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links and all((ROOT / link).exists() for link in links)

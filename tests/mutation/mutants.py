@@ -1,0 +1,328 @@
+"""Planted bugs: change one symbol of the core, and see whether a test or a notebook goes red.
+
+    python -m tests.mutation.mutants [--seed 0] [--lines 180] [--module samplers] [--jobs 1] [--no-notebooks]
+
+`rules.py` makes the mutants, a seed chooses the lines, and every mutant of a chosen line is replayed in a copy
+of the repository: first the tests of its own module, then the others that reach it; what survives them meets the
+notebooks. The table counts who caught what. A mutant that keeps every promise of the docstrings is named, with the
+reason, in equivalent.txt. The exit status is 1 if less than 95 % of the others are caught, or if that file is out of
+date. The working tree is never touched. After torch has been imported once, a process is forked for each mutant, so
+this runs on Linux and macOS.
+
+Why not mutmut or cosmic-ray (3.8.1 and 8.7.0 were looked at): neither draws a seeded sample; mutmut's list of rules is
+closed, so that nothing exchanges alpha with sigma, and it leaves decorated functions alone; cosmic-ray mutates files in
+place and imports torch again for every mutant, which takes longer than most tests that catch one.
+"""
+
+import argparse
+import ast
+import compileall
+import contextlib
+import gc
+import multiprocessing
+import multiprocessing.connection
+import os
+import py_compile
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.mutation.rules import Code, edits
+
+ROOT = Path(__file__).parents[2]
+TESTS = {  # which test files can tell, the quickest first
+    "schedules": ("maths/schedules", "maths/predictions", "maths/exact", "maths/guidance", "maths/samplers", "engine/training"),
+    "predictions": (
+        "maths/predictions", "maths/exact", "maths/guidance", "maths/samplers", "engine/checkpoints", "engine/training",
+    ),
+    "exact": ("maths/exact", "maths/predictions", "maths/guidance", "maths/samplers", "engine/training"),
+    "losses": ("engine/training",),
+    "guidance": ("maths/guidance",),
+    "samplers": ("maths/samplers", "maths/solvers", "maths/likelihood"),
+    "solvers": ("maths/solvers",),
+    "likelihood": ("maths/likelihood",),
+    "estimates": ("evaluation/metrics", "peers/metrics_peers"),
+    "notation": ("maths/notation",),
+    "evaluation.metrics": ("evaluation/metrics", "peers/metrics_peers"),
+    "engine.augmentations": ("engine/augmentations", "engine/training"),
+    "engine.ranks": ("engine/ranks", "engine/training"),
+    "engine.feed": ("engine/training", "engine/ranks"),
+    "engine.state": ("engine/training", "engine/checkpoints", "engine/ranks"),
+    "engine.train": ("engine/training", "engine/checkpoints", "engine/ranks"),
+    "engine.checkpoints": ("engine/checkpoints", "engine/training", "engine/ranks"),
+}  # fmt: skip
+COPIED = (".ci", "minidiff", "tests", "notebooks", "data", "pyproject.toml", "README.md")
+WANTED = 0.95
+WALL, MEMORY = 3600, 12 * 2**30  # seconds and bytes; a mutant's CPU time is limited by what the original took
+PYTEST = ["-x", "-q", "-p", "no:cacheprovider"]
+UNIT = [*PYTEST, "-p", "no:nbval", "-p", "no:anyio", "-o", "addopts="]
+
+Key = tuple[str, str, str]  # module.function, the line before, the line after
+Stages = list[list[str]]  # arguments of pytest, to be tried one after the other
+Trial = tuple["Mutant | None", Stages]  # None: the original
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one module. Its key holds no line number, so that equivalent.txt outlives other edits."""
+
+    module: str
+    line: int
+    rule: str
+    key: Key
+    text: str = field(repr=False)  # of the whole module
+
+    def __str__(self) -> str:
+        place, before, after = self.key
+        return f"{place}, line {self.line}: {self.rule.replace('_', ' ')}\n    - {before}\n    + {after}"
+
+
+def mutants_of(module: str, text: str) -> list[Mutant]:
+    """Every mutant of a module's text, in the order of its lines; no two are the same."""
+    code, found = Code(text), {}
+    for place, rule, (first, last, new) in edits(code):
+        line = sum(start <= first for start in code.starts)
+        begin = code.starts[line - 1]
+        end = min((start for start in code.starts if start >= last and start > first), default=len(code.bytes))
+        mutated = b"".join([code.bytes[:first], new.encode(), code.bytes[last:]])
+        if mutated == code.bytes:  # two equal halves were exchanged
+            continue
+        ast.parse(mutated)
+        before, after = code.bytes[begin:end], mutated[begin : end + len(mutated) - len(code.bytes)]
+        key = (module + place, *(" ".join(part.decode().split()) for part in (before, after)))
+        found.setdefault(mutated, Mutant(module, line, rule, key, mutated.decode()))
+    return sorted(found.values(), key=lambda mutant: mutant.line)
+
+
+def chosen(mutants: list[Mutant], lines: int, seed: int) -> list[Mutant]:
+    """Every mutant of some lines, which the seed draws from all lines that have any; 0 lines: all."""
+    every = sorted({(mutant.module, mutant.line) for mutant in mutants})
+    drawn = set(random.Random(seed).sample(every, min(lines or len(every), len(every))))
+    return [mutant for mutant in mutants if (mutant.module, mutant.line) in drawn]
+
+
+def equivalents(path: Path) -> dict[Key, str]:
+    """The reason for every mutant known to be equivalent; the file says how it is written."""
+    found, said = {}, {"why": "", "in": "", "-": "", "+": ""}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        kind, _, rest = line.strip().partition(" ")
+        if kind in said:
+            said[kind] = rest
+        if kind == "+":
+            found[said["in"], said["-"], said["+"]] = said["why"]
+    return found
+
+
+def source(root: Path, module: str) -> Path:
+    """The file of a module by its dotted name within the package."""
+    return root.joinpath("minidiff", *module.split(".")).with_suffix(".py")
+
+
+class FirstFailure:
+    """A pytest plugin that remembers what failed first."""
+
+    name = ""
+
+    def pytest_runtest_logreport(self, report) -> None:
+        if report.failed and not self.name:
+            self.name = report.nodeid
+
+    pytest_collectreport = pytest_runtest_logreport
+
+
+def replay(folder: Path, stages: Stages, cpu: float, answer) -> None:
+    """In a process of its own: run pytest in a copy, stage by stage, and answer (exit status, first failure)."""
+    os.setsid()  # a group of its own, to be ended with all that it starts
+    gc.freeze()  # pytest collects garbage several times; torch is none
+    os.chdir(folder)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu), int(cpu) + 5))
+    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit but will not set it
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    sys.path.insert(0, str(folder))
+    os.environ |= {"PYTHONPATH": str(folder), "TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
+    tempfile.tempdir = str(folder)
+    log = os.open(folder / "replay.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1), os.dup2(log, 2)
+    failure, status = FirstFailure(), 0
+    for arguments in stages:
+        status = status or int(pytest.main([*arguments, "--rootdir", str(folder)], plugins=[failure]))
+    package = sys.modules.get("minidiff")
+    ours = package is None or Path(package.__file__).is_relative_to(folder)
+    answer.send((status if ours else -1, failure.name))
+
+
+class Replay:
+    """A mutant (or None, the original) on trial in a copy of the repository."""
+
+    def __init__(self, mutant: Mutant | None, folder: Path, stages: Stages, cpu: float):
+        self.mutant, self.folder, self.begun = mutant, folder, time.monotonic()
+        if mutant:
+            self.path = source(folder, mutant.module)
+            self.original = self.path.read_text()
+            self.path.write_text(mutant.text)
+        self.answer, sender = multiprocessing.Pipe(duplex=False)
+        start = multiprocessing.get_context("fork").Process
+        self.process = start(target=replay, args=(folder, stages, cpu, sender))
+        self.process.start()
+        sender.close()  # so that the death of the process ends the pipe
+
+    def end(self) -> str:
+        """Who caught the mutant, or "" for nobody; the copy is the original again."""
+        try:
+            status, name = self.answer.recv()
+        except EOFError:
+            status, name = 1, "the time limit, or a crash"
+        self.stop()
+        if self.mutant:
+            self.path.write_text(self.original)
+        if status not in (0, 1, 2):  # 2: a test file could not even be imported
+            said = (self.folder / "replay.log").read_text()[-3000:]
+            raise RuntimeError(f"pytest ended with status {status}:\n{said}")
+        return (name or "an import") if status else ""
+
+    def stop(self) -> None:
+        """End the process and all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.join()
+
+
+def replayed(trials: list[Trial], cpu: float, copies: list[Path]) -> Iterator[tuple[Mutant | None, str]]:
+    """(mutant, who caught it) for each, as they end; as many at a time as there are copies."""
+    waiting, free, running = trials[::-1], list(copies), {}
+    try:
+        while waiting or running:
+            while waiting and free:
+                one = Replay(waiting[-1][0], free.pop(), waiting.pop()[1], cpu)
+                running[one.answer] = one
+            ended = multiprocessing.connection.wait(list(running), timeout=30)
+            for answer in [*running] if not ended else ended:
+                if ended or time.monotonic() - running[answer].begun > WALL:
+                    one = running.pop(answer)
+                    if not ended:
+                        one.stop()
+                    verdict = one.end()
+                    free.append(one.folder)
+                    yield one.mutant, verdict
+    finally:
+        for one in running.values():
+            one.stop()
+
+
+def unit_stages(module: str, root: Path) -> Stages:
+    """The module's own tests, then all the others that reach it."""
+    paths = [Path("tests", room, f"test_{name}.py") for room, name in (test.split("/") for test in TESTS[module])]
+    own, *others = (str(path) for path in paths if (root / path).exists())
+    return [[*UNIT, own], *([[*UNIT, *others]] if others else [])]
+
+
+def asked(trials: list[Trial], copies: list[Path], verdicts: dict[Mutant, str]) -> None:
+    """Replay the trials once the original has passed them, and note the verdicts. RuntimeError if it does not pass."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    stages = list({tuple(stage): stage for _, stages in trials for stage in stages}.values())
+    ((_, verdict),) = replayed([(None, stages)], WALL, copies[:1])
+    if verdict:
+        raise RuntimeError(f"the original itself is caught by {verdict}: mend that first")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = 30 + 3 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    for number, (mutant, verdict) in enumerate(replayed(trials, cpu, copies), start=1):
+        verdicts[mutant] = verdict
+        said = f"caught by {verdict}" if verdict else f"alive: {mutant.key[2]}"
+        print(f"{number}/{len(trials)}  {mutant.key[0]}:{mutant.line}  {said}", flush=True)
+
+
+def table(verdicts: dict[Mutant, str], known: dict[Key, str]) -> tuple[str, float]:
+    """The table, in Markdown, and the share caught of the mutants that are not known to be equivalent."""
+    rows = [("module", "lines", "mutants", "caught by tests", "by notebooks", "equivalent", "survived")]
+    for module in [*dict.fromkeys(mutant.module for mutant in verdicts), "all"]:
+        mine = {mutant: verdict for mutant, verdict in verdicts.items() if module in (mutant.module, "all")}
+        books = sum(verdict.startswith("notebooks/") for verdict in mine.values())
+        same = sum(not verdict and mutant.key in known for mutant, verdict in mine.items())
+        alive = sum(not verdict for verdict in mine.values()) - same
+        lines = len({(mutant.module, mutant.line) for mutant in mine})
+        rows.append((module, lines, len(mine), len(mine) - books - same - alive, books, same, alive))
+    widths = [max(len(str(row[k])) for row in rows) for k in range(len(rows[0]))]
+    drawn = ["| " + " | ".join(str(cell).rjust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
+    drawn.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
+    different = len(verdicts) - same
+    return "\n".join(drawn), 1 - alive / different if different else 1.0
+
+
+def report(verdicts: dict[Mutant, str], known: dict[Key, str], every: list[Mutant]) -> int:
+    """Print the table and name the survivors; 1 if too few were caught, or equivalent.txt is out of date."""
+    drawn, share = table(verdicts, known)
+    print(f"\n{drawn}\n\n{share:.1%} of the mutants that differ were caught.")
+    for mutant, verdict in verdicts.items():
+        if not verdict and mutant.key in known:
+            print(f"\nequivalent: {mutant}\n    {known[mutant.key]}")
+        elif not verdict:
+            print(f"\nSURVIVED: {mutant}")
+    stale = [f"{key} is no mutant any more" for key in known if key not in {mutant.key for mutant in every}]
+    stale += [f"{one.key} is caught by {verdict}" for one, verdict in verdicts.items() if verdict and one.key in known]
+    print("\n".join(["", *(f"equivalent.txt is out of date: {line}" for line in stale)]))
+    return int(share < WANTED or bool(stale))
+
+
+def copied(root: Path, copy: Path) -> Path:
+    """What tests and notebooks need, in another folder, compiled so that only a change of content counts as one."""
+    copy.mkdir()
+    for name in COPIED:
+        if (root / name).is_dir():
+            shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        elif (root / name).exists():
+            shutil.copy(root / name, copy)
+    compileall.compile_dir(copy / "minidiff", quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+    return copy
+
+
+def hunt(some: list[Mutant], known: dict, notebooks: bool, root: Path, copies: list[Path], verdicts: dict) -> None:
+    """Fill verdicts: who caught each mutant, "" for nobody. Those known to be equivalent are spared the notebooks."""
+    asked([(mutant, unit_stages(mutant.module, root)) for mutant in some], copies, verdicts)
+    unknown = [mutant for mutant in some if not verdicts[mutant] and mutant.key not in known]
+    books = sorted(str(path.relative_to(root)) for path in (root / "notebooks").glob("*.ipynb"))
+    if notebooks and books and unknown:
+        asked([(mutant, [[*PYTEST, *books]]) for mutant in unknown], copies, verdicts)
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--seed", type=int, default=0, help="which lines are drawn (default 0)")
+    parser.add_argument("--lines", type=int, default=180, help="how many lines are drawn; 0 means all (default 180)")
+    parser.add_argument("--module", choices=TESTS, help="mutate this module only")
+    parser.add_argument("--jobs", type=int, default=1, help="mutants at a time (default 1)")
+    parser.add_argument("--no-notebooks", action="store_true", help="ask the tests only")
+    options, begun = parser.parse_args(arguments), time.monotonic()
+    paths = {name: source(root, name) for name in TESTS}
+    every = [one for name, path in paths.items() if path.exists() for one in mutants_of(name, path.read_text())]
+    some = chosen([one for one in every if options.module in (None, one.module)], options.lines, options.seed)
+    known, verdicts = equivalents(root / "tests" / "mutation" / "equivalent.txt"), {}
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        try:
+            copies = [copied(root, Path(folder).resolve() / str(k)) for k in range(options.jobs)]
+            hunt(some, known, not options.no_notebooks, root, copies, verdicts)
+        except KeyboardInterrupt:
+            print("\nstopped: what follows counts the mutants so far")
+        except RuntimeError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+    status = report(verdicts, known, every)
+    print(f"seed {options.seed}, {len(verdicts)} of {len(some)} mutants, {time.monotonic() - begun:.0f} s")
+    return status if len(verdicts) == len(some) else 130
+
+
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch._dynamo
+
+    torch.testing.assert_close(torch.ones(1), torch.ones(1))  # imports more than half of the rest
+    sys.exit(main())
