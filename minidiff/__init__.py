@@ -28,6 +28,7 @@ from .guidance import between, clip, extrapolate, given, steer, threshold
 from .likelihood import bits_per_dim, elbo, log_prob
 from .losses import denoising_loss, weighting
 from .networks import MLP, UNet
+from .notation import index_times
 from .predictions import Denoiser, LearnedDenoiser, Prediction, on_path, solve
 from .samplers import ddim_step, ddpm_step, euler_step, heun_step, last, remix, sample, sde_step
 from .schedules import (
@@ -35,7 +36,6 @@ from .schedules import (
     edm,
     flow,
     from_betas,
-    index_times,
     karras_times,
     linear_beta,
     log_snr,
@@ -44,6 +44,7 @@ from .schedules import (
     rates,
     sigmoid,
     start,
+    t_max,
     uniform_times,
 )
 from .solvers import churned, corrected, dpm_solver_2m, unipc

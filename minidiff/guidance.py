@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .predictions import AnyDenoiser, Denoiser, Prediction, solve
-from .schedules import Time, at
+from .schedules import Time, at, number, require
 
 
 def given(denoiser: AnyDenoiser, **cond) -> Denoiser:
@@ -20,66 +20,86 @@ def given(denoiser: AnyDenoiser, **cond) -> Denoiser:
 def extrapolate(good: AnyDenoiser, bad: AnyDenoiser, scale: float) -> Denoiser:
     """bad + scale * (good - bad), so that scale = 1 is just good and scale = 0 just bad.
 
-    Classifier-free guidance where bad ignores the label (Ho & Salimans 2022, Eq. 6, whose w is scale - 1);
+    Classifier-free guidance (CFG) where bad ignores the label (Ho & Salimans 2022, Eq. 6, whose w is scale - 1);
     autoguidance where bad is a weaker model (Karras et al. 2024). A learned variance is good's own. Raises ValueError
     for two different schedules.
     """
     _same_path(good, bad)
+    number("scale", scale)
 
     def predict(x_t: Tensor, t: Time) -> Prediction:
         first, second = good(x_t, t), bad(x_t, t)
-        return Prediction(*(b + scale * (g - b) for g, b in zip(first, second)), first.fraction)
+        x0, eps = (b + scale * (g - b) for g, b in zip(first, second, strict=True))
+        return Prediction(x0, eps, first.fraction)
 
     return Denoiser(good.schedule, predict)
 
 
 def between(low: float, high: float, inside: AnyDenoiser, outside: AnyDenoiser) -> Denoiser:
-    """Guide only in the middle: inside for low < t <= high, outside elsewhere (Kynkäänniemi et al. 2024, Eq. 5)."""
+    """Guide only in the middle: inside for low < t <= high, outside elsewhere (Kynkäänniemi et al. 2024, Eq. 5).
+
+    low, high: float times, low <= high. Sampling times only.
+    inside, outside: two denoisers of one schedule.
+    """
     _same_path(inside, outside)
-    return Denoiser(inside.schedule, lambda x_t, t: (inside if low < t <= high else outside)(x_t, t))
+    rise = number("low", low) <= number("high", high)
+    require(rise, f"guidance between low and high needs low <= high; got {low} and {high}")
+    return Denoiser(inside.schedule, lambda x_t, t: (inside if low < number("t", t) <= high else outside)(x_t, t))
 
 
 def steer(denoiser: AnyDenoiser, log_likelihood: Callable[[Tensor, Time], Tensor], scale: float = 1.0) -> Denoiser:
     """Add scale * grad log p(y | x_t) to the score: classifier guidance (Dhariwal & Nichol 2021, Algorithm 2).
 
     log_likelihood: (x_t, t) -> (B,), differentiable in x_t. Bayes' rule on scores makes the conditional denoiser of the
-    plain one, exactly, if the classifier was made for noisy x_t. A classifier of the guess denoiser(x_t, t).x0 gives
-    diffusion posterior sampling (Chung et al. 2023). The score is -eps / sigma.
+    plain one, exactly, if the classifier was made for noisy x_t. A classifier of the prediction denoiser(x_t, t).x0
+    gives diffusion posterior sampling (Chung et al. 2023). The score is -eps / sigma. Where next to no signal is left
+    (alpha < 0.001 sigma), x_t says nothing about y, and the prediction is the plain one.
     """
+    number("scale", scale)
 
     def predict(x_t: Tensor, t: Time) -> Prediction:
-        with torch.enable_grad():
-            x = x_t.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(log_likelihood(x, t).sum(), x)
-        alpha, sigma = at(denoiser.schedule, t, x_t)
-        plain = denoiser(x_t, t)
-        eps = plain.eps - scale * sigma * gradient
-        return Prediction(plain.x0 + scale * sigma**2 / alpha * gradient, eps, plain.fraction)
+        with torch.inference_mode(False), torch.enable_grad():
+            x = x_t.clone().detach().requires_grad_()
+            value = log_likelihood(x, t)
+            fit = isinstance(value, Tensor) and value.shape == x.shape[:1] and value.requires_grad
+            require(fit, f"log_likelihood must return one number a sample, ({len(x)},), differentiable in x_t")
+            (gradient,) = torch.autograd.grad(value.sum(), x)
+        numbers = at(denoiser.schedule, t, x_t)
+        alpha, sigma = (c if isinstance(c, Tensor) else torch.tensor(c, dtype=torch.float64) for c in numbers)
+        told, plain = alpha >= 1e-3 * sigma, denoiser(x_t, t)
+        on_x0, on_eps = (torch.where(told, c, 0.0) for c in (scale * sigma**2 / alpha, scale * sigma))
+        return Prediction(plain.x0 + on_x0 * gradient, plain.eps - on_eps * gradient, plain.fraction)
 
     return Denoiser(denoiser.schedule, predict)
 
 
 def clip(denoiser: AnyDenoiser, low: float = -1.0, high: float = 1.0, keep_eps: bool = False) -> Denoiser:
-    """Hold the guess x0 within the range of the data, as DDPM's code does.
+    """Hold the predicted x0 within the range of the data, as DDPM's code does.
 
-    The noise is then what explains x_t beside the clipped x0 (diffusers' DDPM; its DDIM with
-    `use_clipped_model_output=True`); keep_eps leaves it as it was predicted (diffusers' DDIM without).
+    denoiser: whose x0 is clipped.
+    low, high: the range, low < high.
+    keep_eps: False makes eps what explains x_t beside the clipped x0 (diffusers' DDPM; its DDIM with
+        `use_clipped_model_output=True`), True leaves it as it was predicted (diffusers' DDIM without).
     """
+    require(low < high, f"clipping needs a range low < high; got low={low}, high={high}")
     return _limited(denoiser, lambda x0: x0.clamp(low, high), keep_eps)
 
 
 def threshold(denoiser: AnyDenoiser, quantile: float = 0.995, limit: float = 1.0, keep_eps: bool = False) -> Denoiser:
-    """Dynamic thresholding (Saharia et al. 2022, Section 2.3): clip each x0 at its own quantile of |x0|, then shrink it.
+    """Dynamic thresholding (Saharia et al. 2022, Section 2.3): clip each x0 at a quantile of its |x0|, then shrink it.
 
-    What lies within [-limit, limit] anyway is left alone; keep_eps as in `clip`.
+    denoiser: whose x0 is clipped.
+    quantile: in [0, 1].
+    limit: > 0; an x0 whose quantile lies within [-limit, limit] is left alone.
+    keep_eps: as in `clip`.
     """
-    if not 0 <= quantile <= 1:
-        raise ValueError(f"quantile must lie in [0, 1]; got {quantile}")
+    number("quantile", quantile, 0, 1)
+    require(limit > 0, f"the limit of thresholding must be above 0; got {limit}")
 
     def limited(x0: Tensor) -> Tensor:
         reach = torch.quantile(x0.abs().flatten(1), quantile, dim=1).clamp(min=limit)
         reach = reach.reshape(-1, *[1] * (x0.ndim - 1))
-        return x0.clamp(-reach, reach) * (limit / reach)
+        return x0.clamp(-reach, reach) * (limit / reach).nan_to_num(1.0)
 
     return _limited(denoiser, limited, keep_eps)
 
@@ -95,7 +115,5 @@ def _limited(denoiser: AnyDenoiser, change: Callable[[Tensor], Tensor], keep_eps
 
 
 def _same_path(good: AnyDenoiser, bad: AnyDenoiser) -> None:
-    if good.schedule is not bad.schedule:
-        raise ValueError(
-            "both denoisers must live on the same schedule: the same t means another noise level elsewhere"
-        )
+    same = good.schedule is bad.schedule
+    require(same, "both denoisers must live on the same schedule: elsewhere t is another noise level")

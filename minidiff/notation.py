@@ -7,31 +7,33 @@ one of our targets. Everything is a float.
 
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
+from difflib import get_close_matches
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .predictions import coefficients, rescale, solve  # noqa: F401 - part of the dictionary
-from .samplers import drift_and_diffusion  # noqa: F401 - part of the dictionary
-from .schedules import Schedule, Time, angle, at, flow, from_betas, time_at
+from .predictions import rescale as rescale  # part of the dictionary
+from .predictions import solve, target_of
+from .samplers import drift_and_diffusion as drift_and_diffusion  # part of the dictionary
+from .schedules import Schedule, Time, angle, at, betas, flow, from_betas, number, require, time_at, whole
 
-# clock: (value -> r, r -> value)
+# clock: (value -> r, r -> value), both of NumPy numbers, for which 1 / 0 is infinity
 CLOCKS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
     "ratio": (lambda r: r, lambda r: r),
-    "angle": (lambda a: math.tan(math.pi / 2 * a), lambda r: angle(1.0, r)),  # ours, 0 data, 1 noise
-    "log_snr": (lambda g: math.exp(-g / 2), lambda r: -2 * math.log(r)),  # Kingma et al. 2021; falls with noise
-    "lambda": (lambda h: math.exp(-h), lambda r: -math.log(r)),  # DPM-Solver (Lu et al. 2022): half the log SNR
-    "alpha_bar": (lambda a: math.sqrt((1 - a) / a), lambda r: 1 / (1 + r**2)),  # DDPM (Ho et al. 2020)
+    "angle": (lambda a: np.tan(math.pi / 2 * a), lambda r: angle(1.0, r)),  # ours, 0 data, 1 noise
+    "log_snr": (lambda g: np.exp(-g / 2), lambda r: -2 * np.log(r)),  # Kingma et al. 2021; falls with noise
+    "lambda": (lambda h: np.exp(-h), lambda r: -np.log(r)),  # DPM-Solver (Lu et al. 2022): half the log SNR
+    "alpha_bar": (lambda a: np.sqrt((1 - a) / a), lambda r: 1 / (1 + r**2)),  # DDPM (Ho et al. 2020)
     "sigma_edm": (lambda s: s, lambda r: r),  # EDM (Karras et al. 2022): x_t / alpha
     "sigma_ve": (lambda s: s, lambda r: r),  # score SDE, variance exploding (Song et al. 2021)
-    "flow": (lambda t: t / (1 - t), lambda r: r / (1 + r)),  # rectified flow as in diffusers: noise at t = 1
+    "flow": (lambda t: t / (1 - t), lambda r: 1 / (1 + 1 / r)),  # rectified flow as in diffusers: noise at t = 1
     "flow_reversed": (lambda t: (1 - t) / t, lambda r: 1 / (1 + r)),  # Lipman et al. 2023: data at t = 1
 }
 
 # what a network predicts: (sign, our target)
 OUTPUTS: dict[str, tuple[int, str]] = {
-    "epsilon": (1, "eps"),  # diffusers' name
+    "epsilon": (1, "eps"),  # diffusers' name, and the next three
     "sample": (1, "x0"),
     "v_prediction": (1, "v"),
     "flow_prediction": (1, "velocity"),  # on the path `flow`: eps - x0
@@ -42,11 +44,17 @@ OUTPUTS: dict[str, tuple[int, str]] = {
 
 
 def translate(value: float, source: str, goal: str) -> float:
-    """A time or noise level from one clock to another: translate(0.5, "flow", "sigma_edm") is 1.0."""
+    """A time or noise level from one clock to another: translate(0.5, "flow", "sigma_edm") is 1.0.
+
+    Clean data and pure noise may be infinite on a clock. Raises ValueError for an unknown clock, and for a value that
+    the source does not have.
+    """
     for name in (source, goal):
-        if name not in CLOCKS:
-            raise ValueError(f"unknown clock {name!r}; choose from {', '.join(CLOCKS)}")
-    return CLOCKS[goal][1](CLOCKS[source][0](value))
+        require(name in CLOCKS, f"unknown clock {name!r}; choose from {', '.join(CLOCKS)}")
+    with np.errstate(all="ignore"):
+        ratio = CLOCKS[source][0](np.float64(value))
+        require(ratio >= 0, f"the clock {source!r} never shows {value!r}: that is no noise level")
+        return float(CLOCKS[goal][1](np.float64(ratio)))
 
 
 def time_of(value: float, clock: str, schedule: Schedule) -> float:
@@ -54,47 +62,90 @@ def time_of(value: float, clock: str, schedule: Schedule) -> float:
     return time_at(schedule, translate(value, clock, "angle"))
 
 
-def reread(out: Tensor, x_t: Tensor, source: str, goal: str, schedule: Schedule, t: Time) -> Tensor:
-    """A network's output as if it had been trained to predict something else, by name in OUTPUTS; "score" is a goal too."""
+def convert_output(out: Tensor, x_t: Tensor, source: str, goal: str, schedule: Schedule, t: Time) -> Tensor:
+    """A network's output as if it had been trained to predict something else; like x_t.
+
+    out, x_t: (B, *), the output, and the samples it belongs to.
+    source, goal: names in OUTPUTS; "score" is a goal too, where there is noise.
+    schedule, t: the path of x_t, and a float, or a tensor () or (B,), on it.
+    """
+    known = source in OUTPUTS and goal in (*OUTPUTS, "score")
+    require(known, f"unknown output {source!r} or {goal!r}; choose from {', '.join(OUTPUTS)}, or score as a goal")
     sign, target = OUTPUTS[source]
     x0, eps = solve(x_t, sign * out, target, schedule, t)
     if goal == "score":
-        return eps / -at(schedule, t, x_t)[1]
+        sigma = torch.as_tensor(at(schedule, t, x_t)[1])
+        require((sigma > 0).all(), "the score has no meaning where there is no noise (sigma = 0): ask at a later t")
+        return eps / -sigma
     sign, target = OUTPUTS[goal]
-    a, b = at(coefficients(target, schedule), t, x_t)
+    a, b = at(schedule, t, x_t, target_of(target))
     return sign * (a * x0 + b * eps)
+
+
+reread = convert_output  # the name in notebook 10
+
+
+# diffusers' keys: what makes the path, what must be as it is here, and what only chooses times or a sampler
+BETA_KEYS = ("beta_schedule", "beta_start", "beta_end", "num_train_timesteps")
+FIXED = {"trained_betas": None, "rescale_betas_zero_snr": False, "timestep_type": "discrete", "invert_sigmas": False}
+TIMES = """prediction_type num_train_timesteps invert_sigmas shift_terminal use_beta_sigmas use_dynamic_shifting
+    use_exponential_sigmas use_karras_sigmas time_shift_type"""
+FLOW = """shift base_image_seq_len base_shift max_image_seq_len max_shift stochastic_sampling"""
+SAMPLERS = """algorithm_type clip_sample clip_sample_range corrector_order disable_corrector dynamic_thresholding_ratio
+    eta euler_at_final final_sigmas_type flow_shift interpolation_type lambda_min_clipped lower_order_final
+    original_inference_steps predict_x0 predictor_order sample_max_value set_alpha_to_one sigma_max sigma_min
+    skip_prk_steps solver_order solver_p solver_type steps_offset tau_func thresholding timestep_scaling
+    timestep_spacing use_flow_sigmas use_lu_lambdas variance_type"""
 
 
 def from_diffusers(config: Mapping) -> tuple[Schedule, str]:
     """(schedule, target) of a diffusers scheduler's configuration, a dict. Raises ValueError for what we do not have.
 
     Index k of theirs is our time (k + 1) / num_train_timesteps; flow matching's sigma is our time. Flow is the path of
-    schedulers without betas, and of others with `use_flow_sigmas`.
+    schedulers with `shift` and without betas, and of others with `use_flow_sigmas`. What only chooses times or a
+    sampler is not used; a key that is not known is refused.
     """
-    on_flow = config.get("use_flow_sigmas") or ("num_train_timesteps" in config and "beta_schedule" not in config)
+    if not isinstance(config, Mapping):
+        raise TypeError(f"from_diffusers takes a configuration, such as scheduler.config; got {type(config).__name__}")
+    has_betas = "beta_schedule" in config
+    if not has_betas and ("shift" not in config or "sigma_data" in config):
+        kinds = "a beta_schedule, or the shift of flow matching; for EDM's, choose edm and the target 'edm' yourself"
+        raise ValueError(f"a configuration needs {kinds}; got the keys {', '.join(map(str, config)):.80}")
+    known = [*BETA_KEYS, *FIXED, *f"{TIMES} {SAMPLERS}".split()] if has_betas else f"{TIMES} {FLOW}".split()
+    for key, value in config.items():
+        if not str(key).startswith("_") and key not in known:
+            near = (get_close_matches(str(key), known, 1, 0.0) or known)[0]
+            raise ValueError(f"the key {key!r} is not understood here; the nearest that is known is {near!r}")
+        if key in FIXED and str(value) != str(FIXED[key]):
+            raise ValueError(f"{key}={value!r:.40} changes the path: make a table of your own with from_betas(betas)")
+    on_flow = not has_betas or config.get("use_flow_sigmas")
     prediction = config.get("prediction_type", "flow_prediction" if on_flow else "epsilon")
-    if prediction not in OUTPUTS or (prediction == "flow_prediction" and not on_flow):
-        raise ValueError(f"unknown prediction_type {prediction!r} for this path; known: {', '.join(OUTPUTS)}")
-    if config.get("rescale_betas_zero_snr") or config.get("trained_betas") is not None:
-        raise ValueError("rescale_betas_zero_snr and trained_betas change the table: make it with from_betas(betas)")
-    if on_flow:
-        return flow, OUTPUTS[prediction][1]
-    return from_betas(betas(**{key: config[key] for key in BETA_KEYS if key in config})), OUTPUTS[prediction][1]
+    names = list(OUTPUTS)[: 4 if on_flow else 3]
+    known_type = f"unknown prediction_type {prediction!r} for this path; known: {', '.join(names)}"
+    require(prediction in names, known_type)
+    table = betas(**{key: config[key] for key in BETA_KEYS if key in config})
+    return flow if on_flow else from_betas(table), OUTPUTS[prediction][1]
 
 
-BETA_KEYS = ("beta_schedule", "beta_start", "beta_end", "num_train_timesteps")
+def index_times(steps: int, spacing: str = "leading", total: int = 1000, offset: int = 0) -> Tensor:
+    """The times of `steps` of a table's indices 0 ... total - 1, then 0, spaced as diffusers' DDPM and DDIM name it.
 
+    steps: from 1 to total. Returns (steps + 1,) float64; diffusers' index k is our time (k + 1) / total.
+    spacing: "leading" starts at the clean end, "trailing" at the noisy end, "linspace" has both (Lin et al. 2024,
+        Table 2).
+    total: the number of entries of the table.
+    offset: added to leading indices, as `steps_offset` does.
 
-def betas(
-    beta_schedule: str = "linear", beta_start: float = 1e-4, beta_end: float = 0.02, num_train_timesteps: int = 1000
-) -> Tensor:
-    """A beta table by diffusers' names, (T,) float64: linear, scaled_linear, squaredcos_cap_v2."""
-    ends = partial(torch.linspace, steps=num_train_timesteps, dtype=torch.float64)
-    if beta_schedule == "linear":  # Ho et al. 2020, Section 4
-        return ends(beta_start, beta_end)
-    if beta_schedule == "scaled_linear":  # Rombach et al. 2022
-        return ends(beta_start**0.5, beta_end**0.5) ** 2
-    if beta_schedule == "squaredcos_cap_v2":  # Nichol & Dhariwal 2021, Eq. 17, with s = 0.008 and betas up to 0.999
-        bar = torch.cos((ends(0, 1, steps=num_train_timesteps + 1) + 0.008) / 1.008 * math.pi / 2) ** 2
-        return (1 - bar[1:] / bar[:-1]).clamp(max=0.999)
-    raise ValueError(f"unknown beta_schedule {beta_schedule!r}; known: linear, scaled_linear, squaredcos_cap_v2")
+    Raises ValueError for others, and where an index would lie beyond the table.
+    """
+    steps, total = whole("steps", steps, 0), whole("total", total)
+    if spacing not in ("leading", "trailing", "linspace") or not 1 <= steps <= total:
+        raise ValueError(f"spacing is 'leading', 'trailing', 'linspace', steps 1 to {total}; got {spacing!r}, {steps}")
+    count = torch.arange(steps - 1, -1, -1, dtype=torch.float64)
+    if spacing == "leading":
+        k = count * (total // steps) + number("offset", offset, 0, total - 1 - (steps - 1) * (total // steps))
+    elif spacing == "trailing":
+        k = ((count + 1) * (total / steps)).round() - 1
+    else:
+        k = torch.linspace(total - 1, 0, steps, dtype=torch.float64).round()
+    return torch.cat([(k + 1) / total, torch.zeros(1, dtype=torch.float64)])

@@ -1,4 +1,4 @@
-"""What a denoiser knows: the clean sample and the noise, two views of one guess.
+"""What a denoiser knows: the clean sample and the noise, two views of one prediction.
 
 Whatever a network is trained to output is a mixture  out = a * x0 + b * eps.
 Together with the path  x_t = alpha * x0 + sigma * eps  that is two equations in two unknowns:
@@ -12,35 +12,30 @@ so every target is one pair (a, b), and one 2x2 solve decodes them all.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from .schedules import Schedule, Time, angle, at, evaluate, rates, time_at
+from .schedules import Schedule, Time, angle, at, evaluate, number, pair, rates, t_max, time_at
+
+Inverse = tuple[tuple[float, float], tuple[float, float]]
+IDENTITY: Inverse = ((1.0, 0.0), (0.0, 1.0))
 
 
 class Prediction:
-    """A guess at both ingredients of x_t = alpha * x0 + sigma * eps, each (B, *):  x0, eps = prediction.
+    """The predicted x0 and eps of x_t = alpha * x0 + sigma * eps, each (B, *):  x0, eps = prediction.
 
-    Two known mixtures of x0 and eps fix every other one. What a network said is kept as the two that are at hand, x_t
-    and its output, with the inverse of the system above: `mix` then makes any mixture of (x0, eps) in one pass over
-    them, and x0 and eps are mixtures like the rest. They are computed when asked for, so do not change x_t in place
-    before. fraction, (B, *) or None: a learned variance, as far as the large one in log variance (Nichol & Dhariwal
-    2021, Eq. 15).
+    Stores x_t and the network output with the inverse of the 2x2 system above; x0, eps and any a * x0 + b * eps are
+    computed on access, each in one pass. Do not modify x_t in place while a Prediction is in use. fraction, (B, *) or
+    None: a learned variance, from 0, the small one, to 1, the large, in log variance (Nichol & Dhariwal 2021, Eq. 15).
     """
 
     __slots__ = ("fraction", "inverse", "known")
 
-    def __init__(self, x0: Tensor, eps: Tensor, fraction: Tensor | None = None):
-        self.known, self.inverse, self.fraction = (x0, eps), ((1.0, 0.0), (0.0, 1.0)), fraction
-
-    @classmethod
-    def from_mixtures(cls, first: Tensor, second: Tensor, inverse: tuple[tuple[float, float], ...]) -> "Prediction":
-        """The guess with x0 = p * first + q * second, eps = r * first + s * second; inverse: ((p, q), (r, s))."""
-        guess = cls(first, second)
-        guess.inverse = inverse
-        return guess
+    def __init__(self, x0: Tensor, eps: Tensor, fraction: Tensor | None = None, inverse: Inverse = IDENTITY):
+        """With inverse ((p, q), (r, s)) the two tensors are mixtures: x0 = p * first + q * second, eps likewise."""
+        self.known, self.fraction, self.inverse = (x0, eps), fraction, inverse
 
     def mix(self, a: float, b: float) -> Tensor:
         """a * x0 + b * eps, (B, *): a noisy sample, a velocity or a target, as the numbers a and b say."""
@@ -77,7 +72,7 @@ def eps_target(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
 
 def v_target(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
     """Predict v = alpha * eps - sigma * x0 (Salimans & Ho 2022, Appendix D)."""
-    alpha, sigma = schedule(t)
+    alpha, sigma = pair(schedule, t)
     return -sigma, alpha
 
 
@@ -87,31 +82,32 @@ def velocity_target(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def edm_target(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Predict EDM's F (Karras et al. 2022, Eq. 7 and Table 1, at sigma_data = 1); where alpha^2 + sigma^2 = 1 it is -v."""
-    alpha, sigma = schedule(t)
+    """Predict EDM's F (Karras et al. 2022, Eq. 7, Table 1, at sigma_data = 1); where alpha^2 + sigma^2 = 1 it is -v."""
+    alpha, sigma = pair(schedule, t)
     length = (alpha**2 + sigma**2).sqrt()
     return sigma / length, -alpha / length
 
 
-TARGETS: dict[str, Target] = {
-    "x0": x0_target,
-    "eps": eps_target,
-    "v": v_target,
-    "velocity": velocity_target,
-    "edm": edm_target,
-}
+_TARGETS = (x0_target, eps_target, v_target, velocity_target, edm_target)
+TARGETS: dict[str, Target] = {f.__name__.removesuffix("_target"): f for f in _TARGETS}  # "x0", "eps", ...
 
 
-@cache
+def target_of(name: str) -> Target:
+    """The target of that name. Raises ValueError where there is none."""
+    if not isinstance(name, str) or name not in TARGETS:
+        raise ValueError(f"unknown target {name!r}; choose from {', '.join(TARGETS)}")
+    return TARGETS[name]
+
+
 def coefficients(target: str, schedule: Schedule) -> Schedule:
     """The pair (a, b) of a target as a function of time alone."""
-    if target not in TARGETS:
-        raise ValueError(f"unknown target {target!r}; choose from {', '.join(TARGETS)}")
-    return partial(TARGETS[target], schedule)
+    curve = partial(target_of(target), schedule)
+    curve.t_max = t_max(schedule)  # type: ignore[attr-defined]
+    return curve
 
 
 def combine(a: float, x: Tensor, b: float, y: Tensor) -> Tensor:
-    """a * x + b * y for numbers a and b, in as few passes as it takes: a walk costs little more than its network."""
+    """a * x + b * y for numbers a and b, in as few passes as it takes: sampling costs little more than its network."""
     if a == 0:
         return y if b == 1 else b * y
     x = x if a == 1 else a * x
@@ -121,29 +117,33 @@ def combine(a: float, x: Tensor, b: float, y: Tensor) -> Tensor:
 def solve(x_t: Tensor, out: Tensor, target: str, schedule: Schedule, t: Time) -> Prediction:
     """Recover (x0, eps) from x_t and a network output, both (B, *): Cramer's rule for the 2x2 system above.
 
+    x_t, out: (B, *), the noisy samples and what the network said of them.
+    target: a name in TARGETS, what the output means.
+    schedule, t: the path, and a float, or a tensor () or (B,), on it.
+
     At sigma = 0 nothing is hidden: x0 = x_t / alpha, eps = 0. Raises ValueError where the target says nothing
     that x_t did not already say, that is, where the determinant alpha * b - sigma * a vanishes.
     """
-    alpha, sigma = at(schedule, t, x_t)
-    a, b = at(coefficients(target, schedule), t, x_t)
-    det = alpha * b - sigma * a
-    if isinstance(det, Tensor):  # every sample at its own t
+    kind = TARGETS.get(target) or target_of(target)
+    if isinstance(t, Tensor):  # each sample at its own t; what is not chosen must have finite gradients too
+        (alpha, sigma), (a, b) = at(schedule, t, x_t), at(schedule, t, x_t, kind)
         clean = sigma == 0
-        _refuse(det.masked_fill(clean, 1.0).abs().min(), target)
+        det = (alpha * b - sigma * a).masked_fill(clean, 1.0)
+        _refuse(det.abs().min(), target)
         x0, eps = (b * x_t - sigma * out) / det, (alpha * out - a * x_t) / det
-        return Prediction(torch.where(clean, x_t / alpha, x0), torch.where(clean, 0.0, eps))
+        return Prediction(torch.where(clean, x_t / alpha.masked_fill(~clean, 1.0), x0), torch.where(clean, 0.0, eps))
+    (alpha, sigma), (a, b) = evaluate(schedule, t), evaluate(schedule, t, kind)
     if sigma == 0:
         return Prediction(x_t / alpha, 0 * x_t)
+    det = alpha * b - sigma * a
     _refuse(abs(det), target)
-    return Prediction.from_mixtures(x_t, out, ((b / det, -sigma / det), (-a / det, alpha / det)))
+    return Prediction(x_t, out, inverse=((b / det, -sigma / det), (-a / det, alpha / det)))
 
 
 def _refuse(det: float | Tensor, target: str) -> None:
-    if det < 1e-7:  # not == 0: in float32 the cosine of a right angle is -4e-8
-        raise ValueError(
-            f"a network that predicts {target!r} cannot tell x0 from eps at this t: its determinant "
-            f"alpha * b - sigma * a is {float(det):.0e}; keep t away from that end, or predict 'v'"
-        )
+    if det < 1e-7:  # not == 0: rounding
+        why = f"its determinant alpha * b - sigma * a is {float(det):.0e}; keep t away from that end, or predict 'v'"
+        raise ValueError(f"a network that predicts {target!r} cannot tell x0 from eps at this t: {why}")
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,9 @@ class Denoiser:
     schedule: Schedule
     predict: Callable[..., Prediction]
 
+    def __post_init__(self) -> None:
+        t_max(self.schedule)  # refuse what is no schedule now
+
     def __call__(self, x_t: Tensor, t: Time, **cond) -> Prediction:
         return self.predict(x_t, t, **cond)
 
@@ -160,8 +163,10 @@ class Denoiser:
 class LearnedDenoiser(nn.Module):
     """A network whose output is read as `target` on `schedule`; a Denoiser too.
 
-    net: forward(x, level, **cond), with level (B,) the noise angle in [0, 1]. A network with twice x's channels predicts
-    its variance too, in the second half: -1 is the small one, 1 the large. Raises ValueError for an unknown target.
+    net: forward(x, level, **cond), with level (B,) the noise angle in [0, 1]. A network with twice x's channels
+    predicts its variance too, in the second half: -1 is the small one, 1 the large. Samples of another dtype than
+    float32 are given to the network in its own dtype. Raises ValueError for an unknown target or another
+    shape of output.
     """
 
     def __init__(self, net: nn.Module, schedule: Schedule, target: str = "v"):
@@ -174,9 +179,18 @@ class LearnedDenoiser(nn.Module):
         alpha, sigma = at(self.schedule, t, x_t)
         level, size = angle(alpha, sigma), (alpha**2 + sigma**2) ** 0.5
         if isinstance(level, Tensor):
-            return self.net(x_t / size, level.to(x_t).reshape(-1).expand(len(x_t)), **cond)
-        seen = x_t if abs(size - 1) < 1e-12 else x_t / size
-        return self.net(seen, x_t.new_full((len(x_t),), level), **cond)
+            seen, level = x_t / size, level.reshape(-1).expand(len(x_t))
+        else:
+            seen = x_t if abs(size - 1) < 1e-12 else x_t / size
+            level = x_t.new_full((len(x_t),), level)
+        if x_t.dtype != torch.float32:
+            own = next(self.net.parameters(), x_t).dtype
+            seen, level = seen.to(own), level.to(own)
+        out = self.net(seen, level, **cond)
+        shape = getattr(out, "shape", type(out).__name__)
+        if shape != x_t.shape and shape != (len(x_t), 2 * x_t.shape[1], *x_t.shape[2:]):
+            raise ValueError(f"a network must return x's shape, {tuple(x_t.shape)}, or twice its channels; got {shape}")
+        return out if out.dtype == x_t.dtype else out.to(x_t.dtype)
 
     def forward(self, x_t: Tensor, t: Time, **cond) -> Prediction:
         out, fraction = self.output(x_t, t, **cond), None
@@ -191,19 +205,24 @@ AnyDenoiser = Denoiser | LearnedDenoiser
 
 
 def rescale(x_t: Tensor, source: Schedule, t: float, goal: Schedule, s: float) -> Tensor:
-    """The same noisy sample on another path, where s is as noisy as t is on the first."""
+    """The same noisy sample on another path, where s is as noisy as t is on the first; like x_t.
+
+    x_t: (B, *) at the float t of the schedule source.
+    goal, s: the other path, and the float time on it.
+    """
     return x_t * (math.hypot(*evaluate(goal, s)) / math.hypot(*evaluate(source, t)))
 
 
 def on_path(denoiser: AnyDenoiser, schedule: Schedule) -> Denoiser:
     """The same denoiser on another path: find where its own is as noisy, rescale x_t, ask there. Sampling times only.
 
-    x0 and eps mean the same on every path, so the guess needs no translation (Karras et al. 2022, Appendix C).
+    x0 and eps mean the same on every path, so the prediction needs no translation (Karras et al. 2022, Appendix C).
     """
     own = denoiser.schedule
 
     def predict(x_t: Tensor, t: Time, **cond) -> Prediction:
-        u = time_at(own, angle(*evaluate(schedule, float(t))))
-        return denoiser(rescale(x_t, schedule, float(t), own, u), u, **cond)
+        t = number("t", t)
+        u = time_at(own, angle(*evaluate(schedule, t)))
+        return denoiser(rescale(x_t, schedule, t, own, u), u, **cond)
 
     return Denoiser(schedule, predict)

@@ -1,21 +1,27 @@
 """Noise schedules: how much signal and how much noise is left at time t.
 
-A schedule is a function  t -> (alpha, sigma)  that draws a Gaussian path
+A schedule is a function  t -> (alpha, sigma)  that defines a Gaussian path
 
     x_t = alpha * x0 + sigma * eps,        eps ~ N(0, I).
 
-Data lives at t = 0 and noise grows with t. To add a schedule, write one function of a tensor.
+Data lives at t = 0, and noise grows with t until t_max, which is 1 unless the schedule has an attribute of that name.
+To add a schedule, write one function of a tensor.
 """
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import partial
+from types import FunctionType
+from typing import Any
+from weakref import ref
 
 import torch
 from torch import Tensor
 
 Schedule = Callable[[Tensor], tuple[Tensor, Tensor]]
 Time = float | Tensor  # a Python float while sampling; a tensor, () or (B,), while training
+FLOATS = {torch.float32, torch.float64, torch.bfloat16, torch.float16}
+Random = torch.Generator | None  # where random numbers come from; None is torch's own generator
 
 
 def linear_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tuple[Tensor, Tensor]:
@@ -34,19 +40,29 @@ def quadratic_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> 
 
 def cosine(t: Tensor) -> tuple[Tensor, Tensor]:
     """A quarter turn from data to noise (Nichol & Dhariwal 2021, Eq. 17, with s = 0); t in [0, 1]."""
-    return torch.cos(math.pi / 2 * t), torch.sin(math.pi / 2 * t)
+    turn = math.pi / 2 * t
+    near_noise = torch.sin(math.pi / 2 * (1 - t))  # where rounding would turn the sign of a float32 cosine
+    return torch.where(t > 1 - 1e-6, near_noise, torch.cos(turn)), torch.sin(turn)
 
 
 def sigmoid(t: Tensor, start: float = -3.0, end: float = 3.0) -> tuple[Tensor, Tensor]:
-    """alpha^2 falls along a logistic curve, gently at both ends (Jabri et al. 2023; Chen 2023); t in [0, 1]."""
-    top, bottom = 1 / (1 + math.exp(start)), 1 / (1 + math.exp(end))
-    logistic = torch.sigmoid(-start - (end - start) * t).clamp(bottom, top)  # rounding could overshoot the ends
-    return ((logistic - bottom) / (top - bottom)).sqrt(), ((top - logistic) / (top - bottom)).sqrt()
+    """alpha^2 falls along a logistic curve, gently at both ends (Jabri et al. 2023; Chen 2023); t in [0, 1].
+
+    With S the logistic function, alpha^2 = (S(-z) - S(-end)) / (S(-start) - S(-end)) at z = start + (end - start) t.
+    The differences are written as S(a) - S(b) = -S(a) S(-b) expm1(b - a), which does not cancel near the ends.
+    """
+    z, span = start + (end - start) * t, start - end
+    signal = torch.sigmoid(-z) * torch.expm1(span * (1 - t)) * ((1 + math.exp(start)) / math.expm1(span))
+    noise = torch.sigmoid(z) * torch.expm1(span * t) * ((1 + math.exp(-end)) / math.expm1(span))
+    return signal.sqrt(), noise.sqrt()
 
 
 def edm(t: Tensor) -> tuple[Tensor, Tensor]:
     """Variance exploding: nothing shrinks and time IS the noise level (Karras et al. 2022, Table 1); t >= 0."""
     return torch.ones_like(t), t
+
+
+edm.t_max = 80.0  # type: ignore[attr-defined]  # the largest noise level of their Table 1; churn goes above it
 
 
 def flow(t: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,31 +76,52 @@ def from_betas(betas: Tensor) -> Schedule:
     betas: (T,) in (0, 1). t = 0 is clean data; between entries log alpha-bar is linear in t, in float64.
     Raises ValueError where betas are not a 1-D table of numbers strictly between 0 and 1.
     """
-    betas = torch.as_tensor(betas, dtype=torch.float64).cpu()
-    if betas.ndim != 1 or len(betas) == 0 or not ((betas > 0) & (betas < 1)).all():
-        raise ValueError("betas must be a 1-D tensor of numbers strictly between 0 and 1, one a step")
-    log_bar = torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-betas).cumsum(0)])  # (T + 1,)
+    betas = tensor("betas", betas, torch.float64).cpu()
+    inside = betas.ndim == 1 and len(betas) > 0 and bool(((betas > 0) & (betas < 1)).all())
+    require(inside, "betas must be a 1-D tensor of numbers strictly between 0 and 1, one a step")
+    log_bar = tensor("log alpha-bar", torch.nn.functional.pad(torch.log1p(-betas).cumsum(0), (1, 0)))  # (T + 1,)
+    total = len(betas)
 
     def table(t: Tensor) -> tuple[Tensor, Tensor]:
-        place = t.double().cpu() * len(betas)
-        near = place.round()
-        gap = (near - place).detach()  # a constant, for `rates`
-        place = place + torch.where(gap.abs() < 1e-7 * len(betas), gap, 0.0)  # float32 k/T is not quite entry k
-        k = place.floor().long().clamp(0, len(betas) - 1)
+        place = t.double().cpu() * total
+        gap = (place.round() - place).detach()  # a constant, for `rates`
+        on_entry = (place > 0.5) & (gap.abs() < 1e-7 * total)  # float32 k/T is not quite entry k, but 0 is 0
+        place = place + torch.where(on_entry, gap, 0.0)
+        k = place.floor().long().clamp(0, total - 1)
         log_alpha = 0.5 * (log_bar[k] + (place - k) * (log_bar[k + 1] - log_bar[k]))
-        return tuple(c.to(t) for c in _preserving(log_alpha))
+        alpha, sigma = _preserving(log_alpha)
+        return alpha.to(t), sigma.to(t)
 
     return table
 
 
-SCHEDULES: dict[str, Schedule] = {
-    "linear_beta": linear_beta,
-    "quadratic_beta": quadratic_beta,
-    "cosine": cosine,
-    "sigmoid": sigmoid,
-    "edm": edm,
-    "flow": flow,
-}
+def betas(
+    beta_schedule: str = "linear", beta_start: float = 1e-4, beta_end: float = 0.02, num_train_timesteps: int = 1000
+) -> Tensor:
+    """A beta table by diffusers' names, (T,) float64, for `from_betas`.
+
+    beta_schedule: "linear" (Ho et al. 2020, Section 4), "scaled_linear" (Rombach et al. 2022), or "squaredcos_cap_v2"
+        (Nichol & Dhariwal 2021, Eq. 17, with s = 0.008 and betas up to 0.999).
+    beta_start, beta_end: the ends of the first two, 0 < beta_start <= beta_end < 1.
+    num_train_timesteps: the number of entries T, at least 1.
+
+    Raises ValueError for anything else.
+    """
+    steps = whole("num_train_timesteps", num_train_timesteps)
+    rise = 0 < number("beta_start", beta_start) <= number("beta_end", beta_end) < 1
+    require(rise, f"betas must rise from beta_start to beta_end within (0, 1); got {beta_start}, {beta_end}")
+    ends = partial(torch.linspace, steps=steps, dtype=torch.float64)
+    if beta_schedule == "linear":
+        return ends(beta_start, beta_end)
+    if beta_schedule == "scaled_linear":
+        return ends(beta_start**0.5, beta_end**0.5) ** 2
+    if beta_schedule == "squaredcos_cap_v2":
+        bar = torch.cos((ends(0, 1, steps=steps + 1) + 0.008) / 1.008 * math.pi / 2) ** 2
+        return (1 - bar[1:] / bar[:-1]).clamp(max=0.999)
+    raise ValueError(f"unknown beta_schedule {beta_schedule!r}; known: linear, scaled_linear, squaredcos_cap_v2")
+
+
+SCHEDULES: dict[str, Schedule] = {f.__name__: f for f in (linear_beta, quadratic_beta, cosine, sigmoid, edm, flow)}
 
 
 def _preserving(log_alpha: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,84 +129,158 @@ def _preserving(log_alpha: Tensor) -> tuple[Tensor, Tensor]:
     return log_alpha.exp(), (-torch.expm1(2 * log_alpha)).sqrt()
 
 
-@lru_cache(maxsize=4096)
-def evaluate(curve: Schedule, t: float) -> tuple[float, float]:
-    """A pair of functions of time at one Python float, in float64, remembered: sampling asks again and again."""
-    return _once(curve, t)
+def t_max(schedule: Schedule) -> float:
+    """The time at which only noise is left: the schedule's own attribute t_max, else 1. TypeError for no function."""
+    if not callable(schedule):
+        raise TypeError(f"a schedule is a function t -> (alpha, sigma), such as minidiff.cosine; got {schedule!r:.60}")
+    return getattr(schedule, "t_max", getattr(getattr(schedule, "func", None), "t_max", 1.0))
+
+
+last_time = t_max  # the name in notebook 02
+
+
+def pair(curve: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
+    """curve(t) as two tensors like t: a schedule, or any pair of functions of time. Raises where it is neither."""
+    t_max(curve)
+    both = curve(t)
+    if not isinstance(both, (tuple, list)) or len(both) != 2:
+        raise TypeError(f"a schedule must return two tensors (alpha, sigma), each like t; got {type(both).__name__}")
+    first, second = (c.to(t) if isinstance(c, Tensor) else torch.full_like(t, number("alpha, sigma", c)) for c in both)
+    if not first.shape == second.shape == t.shape:
+        raise ValueError(f"alpha and sigma must be like t, {tuple(t.shape)}; got {first.shape} and {second.shape}")
+    return first, second
+
+
+_MEMORY: dict[ref, dict] = {}  # curve -> (t, target), or a noise angle -> what it is there, or at what time
+
+
+def remember(curve: Schedule, question: Any, answer: Any) -> Any:
+    """Keep what a curve is somewhere while it lives, if it is a function that depends on no parameter."""
+    if isinstance(getattr(curve, "func", curve), FunctionType) and not _learns(curve):
+        _MEMORY.setdefault(ref(curve, lambda dead: _MEMORY.pop(dead, None)), {})[question] = answer
+    return answer
+
+
+def _learns(curve: Schedule) -> bool:
+    with torch.inference_mode(False), torch.enable_grad():
+        return any(c.requires_grad for c in pair(curve, torch.tensor(0.5, dtype=torch.float64, device="cpu")))
+
+
+def evaluate(curve: Schedule, t: float, target: Callable | None = None) -> tuple[float, float]:
+    """A schedule, or any pair of functions of time, at one float t, in float64: two floats.
+
+    target: (schedule, t) -> (a, b), to evaluate that on the schedule. What a plain function gives is remembered, since
+    sampling asks again and again; what may learn is computed each time. Raises ValueError for a t outside [0, t_max]
+    and for a schedule that is not finite at t.
+    """
+    try:
+        return _MEMORY[ref(curve)][t, target]
+    except (KeyError, TypeError):  # not yet known, or nothing to be remembered by
+        pass
+    refuse_time(curve, t := number("t", t))
+    first, second = _once(curve if target is None else partial(target, curve), t)
+    if target is None and not (math.isfinite(first) and math.isfinite(second)):
+        raise ValueError(f"at t = {t:g} this schedule gives ({first}, {second}), where both numbers must be finite")
+    return remember(curve, (t, target), (first, second))
 
 
 def _once(curve: Schedule, t: float) -> tuple[float, float]:
-    a, b = curve(torch.tensor(t, dtype=torch.float64))
-    return float(a), float(b)
+    first, second = pair(curve, torch.tensor(t, dtype=torch.float64, device="cpu"))
+    return float(first.detach()), float(second.detach())
 
 
-def at(curve: Schedule, t: Time, x: Tensor) -> tuple[Time, Time]:
-    """A schedule (or any pair of functions of time) at t, ready to multiply x: (B, *).
+def refuse_time(schedule: Schedule, t: float) -> None:
+    """Raise ValueError for a t outside [0, t_max]; where nothing shrinks, as on EDM's path, noise may grow beyond."""
+    end = t_max(schedule)
+    if not t >= 0 or (t > end * (1 + 1e-9) and not _grows_on(schedule)):
+        raise ValueError(f"t = {t:g} is outside this schedule's times, 0 to {end:g}; see index_times for timesteps")
 
-    A float t gives two floats; a tensor t, () or (B,), gives tensors of shape (), or (B, 1, ..., 1).
+
+def _grows_on(schedule: Schedule) -> bool:
+    """Whether the signal at t_max is still that of t = 0 (variance exploding), so that later times have a meaning."""
+    return _once(schedule, t_max(schedule))[0] >= _once(schedule, 0.0)[0]
+
+
+def at(curve: Schedule, t: Time, x: Tensor, target: Callable | None = None) -> tuple[Any, Any]:
+    """A schedule (or any pair of functions of time; or a target on it) at t, ready to multiply x: (B, *).
+
+    A float t gives two floats; a tensor t, () or (B,), gives tensors of shape (), or (B, 1, ..., 1), of x's dtype.
     """
+    if not isinstance(x, Tensor) or x.dtype not in FLOATS:
+        raise TypeError(f"x_t must be a floating-point tensor, (B, *); got {getattr(x, 'dtype', type(x))}")
     if not isinstance(t, Tensor):
-        return evaluate(curve, float(t))
-    if t.ndim > 1 or (t.ndim == 1 and len(t) not in (1, len(x))):
-        raise ValueError(f"t must be a float, or a tensor of shape () or ({len(x)},); got shape {tuple(t.shape)}")
+        return evaluate(curve, t, target)
+    if t.ndim > 1 or (t.ndim == 1 and len(t) not in (1, len(x))) or not t.is_floating_point():
+        raise ValueError(f"t must be a float, or floats of shape () or ({len(x)},); got {t.dtype} {tuple(t.shape)}")
     shape = t.shape + (1,) * (x.ndim - t.ndim) if t.ndim else ()
-    first, second = curve(t)
-    return first.reshape(shape), second.reshape(shape)
+    first, second = pair(curve if target is None else partial(target, curve), t)
+    return first.to(x).reshape(shape), second.to(x).reshape(shape)
 
 
 def log_snr(schedule: Schedule, t: Tensor) -> Tensor:
     """log(alpha^2 / sigma^2), the log signal-to-noise ratio: +inf for data, -inf for noise (Kingma et al. 2021)."""
-    alpha, sigma = schedule(t)
+    alpha, sigma = pair(schedule, t)
     return 2 * (alpha.log() - sigma.log())
 
 
-def rates(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
-    """How fast signal and noise change: (d alpha / dt, d sigma / dt), each like t, by autodiff.
-
-    Not finite where a schedule leaves an end vertically, as sigma does at the data end of linear_beta.
-    """
+def slopes(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
+    """(d alpha / dt, d sigma / dt), each like t, by autodiff; infinite where the schedule leaves an end vertically."""
     with torch.inference_mode(False), torch.enable_grad():  # sampling switches gradients off
         t = t.clone().detach().requires_grad_()
-        alpha, sigma = (c + 0 * t for c in schedule(t))  # edm's alpha is a constant
+        alpha, sigma = (c + 0 * t for c in pair(schedule, t))  # edm's alpha is a constant
         (d_alpha,) = torch.autograd.grad(alpha.sum(), t, retain_graph=True)
         (d_sigma,) = torch.autograd.grad(sigma.sum(), t)
     return d_alpha, d_sigma
 
 
-def angle(alpha: Time, sigma: Time) -> Time:
+def rates(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
+    """How fast signal and noise change: (d alpha / dt, d sigma / dt), each like t.
+
+    The very ends are looked at from one rounding inside: large, not infinite, where a schedule leaves them vertically,
+    as sigma does at the data end of linear_beta.
+    """
+    return slopes(schedule, inside(schedule, t))
+
+
+def inside(schedule: Schedule, t: Tensor) -> Tensor:
+    """t, moved off the exact ends 0 and t_max by about one rounding; elsewhere the same."""
+    end, eps = t_max(schedule), torch.finfo(t.dtype).eps
+    return torch.where(t == end, t * (1 - eps), t.clamp(min=end * eps**2))
+
+
+def angle(alpha: Any, sigma: Any) -> Any:
     """The noise angle 2/pi * atan2(sigma, alpha): 0 for data, 1 for noise, the same measure on every schedule."""
     if isinstance(alpha, Tensor):
         return torch.atan2(sigma, alpha) * (2 / math.pi)
     return math.atan2(sigma, alpha) * (2 / math.pi)
 
 
-@lru_cache(maxsize=4096)
 def time_at(schedule: Schedule, wanted: float) -> float:
     """The time at which the noise angle is the wanted one, in [0, 1]: `angle` backwards, by bisection in float64.
 
     One scale for all paths, with both ends finite: from a log SNR, ask for angle(exp(log_snr / 2), 1). Raises
     ValueError where the schedule never gets that noisy.
     """
-    if wanted == 0:
-        return 0.0
-    low, high = 0.0, last_time(schedule) * (1000 if schedule is edm else 1)
-    if (
-        not 0 <= wanted <= angle(*evaluate(schedule, high)) + 1e-6
-    ):  # a float32 table of diffusers' may end that much noisier
-        raise ValueError(
-            f"this schedule's noise angle goes from 0 to {angle(*evaluate(schedule, high)):.4f} and never is {wanted:.4f}: "
-            f"begin with less noise"
-        )
+    if wanted == 0 or wanted in _MEMORY.get(ref(schedule), {}):
+        return wanted and _MEMORY[ref(schedule)][wanted]
+    noise = lambda t: angle(*_once(schedule, t))
+    low, high = 0.0, t_max(schedule)
+    while noise(high) < wanted < 1 and high < 1000 * t_max(schedule) and _grows_on(schedule):
+        high *= 2
+    most = f"this schedule's noise angle goes from 0 to {noise(high):.4f}"
+    reached = 0 <= wanted <= noise(high) + 1e-6  # a float32 table of diffusers' may end that much noisier
+    require(reached, f"{most} and never is {wanted:.4f}: begin with less noise")
     for _ in range(100):  # to the last digit, from 80,000 down
         middle = (low + high) / 2
-        low, high = (middle, high) if angle(*_once(schedule, middle)) < wanted else (low, middle)
-    return min(low, high, key=lambda t: abs(angle(*_once(schedule, t)) - wanted))  # beside a table's entry they differ
+        low, high = (middle, high) if noise(middle) < wanted else (low, middle)
+    near = min(low, high, key=lambda t: abs(noise(t) - wanted))  # on the two sides of a table's entry they differ
+    return remember(schedule, wanted, near)
 
 
 def uniform_times(steps: int, start: float = 1.0, stop: float = 0.0) -> Tensor:
-    """steps + 1 equally spaced times from noise to data: (steps + 1,) float64."""
-    _at_least_one(steps)
-    return torch.linspace(start, stop, steps + 1, dtype=torch.float64)
+    """steps + 1 equally spaced times, as from noise to data: (steps + 1,) float64; start and stop >= 0."""
+    start, stop = number("start", start, 0), number("stop", stop, 0)
+    return torch.linspace(start, stop, whole("steps", steps) + 1, dtype=torch.float64)
 
 
 def karras_times(
@@ -177,56 +288,79 @@ def karras_times(
 ) -> Tensor:
     """The times of `steps` noise levels whose rho-th roots are equally spaced, then 0 (Karras et al. 2022, Eq. 5).
 
-    A noise level is sigma / alpha, and on EDM's path the time itself. (steps + 1,) float64. Raises ValueError where the
-    schedule never gets as noisy as high.
+    steps: at least 1. Returns (steps + 1,) float64.
+    low, high: the last and the first noise level sigma / alpha, 0 < low < high.
+    rho: > 0; the larger, the shorter the steps near low.
+    schedule: whose times they are. On EDM's path the time itself is the noise level.
+
+    Raises ValueError for other numbers, and where the schedule never gets as noisy as high.
     """
-    _at_least_one(steps)
-    levels = torch.linspace(high ** (1 / rho), low ** (1 / rho), steps, dtype=torch.float64) ** rho
-    if schedule is not edm:
+    fall = 0 < number("low", low) < number("high", high) and number("rho", rho) > 0
+    require(fall, f"noise levels need 0 < low < high and rho > 0; got low={low}, high={high}, rho={rho}")
+    levels = torch.linspace(high ** (1 / rho), low ** (1 / rho), whole("steps", steps), dtype=torch.float64) ** rho
+    alpha, sigma = pair(schedule, levels)
+    if not ((alpha == 1) & (sigma == levels)).all():
         levels = torch.tensor([time_at(schedule, angle(1.0, level)) for level in levels.tolist()], dtype=torch.float64)
     return torch.cat([levels, torch.zeros(1, dtype=torch.float64)])
 
 
 def log_snr_times(schedule: Schedule, steps: int, start: float, stop: float) -> Tensor:
-    """`steps` times from start to stop, equally spaced in log SNR, then 0; 0 < stop < start, both with some signal left."""
-    _at_least_one(steps)
+    """`steps` times from start to stop, equally spaced in log SNR, then 0: (steps + 1,) float64.
+
+    schedule: whose times they are.
+    steps: at least 1.
+    start, stop: 0 < stop < start <= t_max, with some signal left at start.
+
+    Raises ValueError for others.
+    """
+    for t in (start, stop):
+        refuse_time(schedule, number("start and stop", t))
     first, final = (float(log_snr(schedule, torch.tensor(t, dtype=torch.float64))) for t in (start, stop))
-    if not -math.inf < first < final < math.inf:
-        raise ValueError(f"the log SNR must rise from start to stop and be finite; got {first:g} and {final:g}")
-    levels = torch.linspace(first, final, steps, dtype=torch.float64).tolist()
+    rise = -math.inf < first < final < math.inf
+    require(rise, f"the log SNR must rise from start to stop and be finite; got {first:g} and {final:g}")
+    levels = torch.linspace(first, final, whole("steps", steps), dtype=torch.float64).tolist()
     return torch.tensor([time_at(schedule, angle(math.exp(c / 2), 1.0)) for c in levels] + [0.0], dtype=torch.float64)
 
 
-def index_times(steps: int, spacing: str = "leading", total: int = 1000, offset: int = 0) -> Tensor:
-    """The times of `steps` of a table's indices 0 ... total - 1, then 0, spaced as diffusers' DDPM and DDIM name it.
+def start(schedule: Schedule, t: Time, shape: tuple[int, ...], generator: Random = None) -> Tensor:
+    """Where sampling begins: sigma_t * eps of the given shape, right on every path, EDM's too.
 
-    "leading" starts at the clean end, "trailing" at the noisy end, "linspace" has both (Lin et al. 2024, Table 2).
-    Diffusers' index k is our time (k + 1) / total. offset is added to leading indices, as `steps_offset` does.
+    schedule, t: the path and the time on it, as a rule t_max(schedule).
+    shape: (B, *).
+    generator: of the random numbers.
     """
-    if spacing not in ("leading", "trailing", "linspace") or not 1 <= steps <= total:
-        raise ValueError(
-            f"spacing is 'leading', 'trailing' or 'linspace', steps 1 to {total}; got {spacing!r}, {steps}"
-        )
-    count = torch.arange(steps - 1, -1, -1, dtype=torch.float64)
-    if spacing == "leading":
-        k = count * (total // steps) + offset
-    elif spacing == "trailing":
-        k = ((count + 1) * (total / steps)).round() - 1
-    else:
-        k = torch.linspace(total - 1, 0, steps, dtype=torch.float64).round()
-    return torch.cat([(k + 1) / total, torch.zeros(1, dtype=torch.float64)])
+    return evaluate(schedule, number("t", t))[1] * torch.randn(shape, generator=generator)
 
 
-def start(schedule: Schedule, t: Time, shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
-    """Where sampling begins: sigma_t * eps of the given shape, right on every path, EDM's too."""
-    return evaluate(schedule, float(t))[1] * torch.randn(shape, generator=generator)
+def require(truth: Any, sentence: str) -> None:
+    """Raise ValueError with the sentence unless it is true."""
+    if not truth:
+        raise ValueError(sentence)
 
 
-def last_time(schedule: Schedule) -> float:
-    """The time at which only noise is left: 1, but 80 where time is the noise level (Karras et al. 2022, Table 1)."""
-    return 80.0 if schedule is edm else 1.0
+def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+    """The value as a float in [low, high]. Raises TypeError for what is no number, ValueError for NaN and infinity."""
+    try:
+        result = math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise TypeError(f"{name} must be one number, not {type(value).__name__}: {value!r:.80}") from None
+    within = low <= result <= high and math.isfinite(result)
+    require(within, f"{name} must lie in [{low:g}, {high:g}] and be finite; got {value!r:.80}")
+    return result
 
 
-def _at_least_one(steps: int) -> None:
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1; got {steps}")
+def whole(name: str, value: Any, low: int = 1, high: float = math.inf) -> int:
+    """The value as an int in [low, high]. Raises ValueError, or TypeError for what is no number."""
+    require(number(name, value, low, high) % 1 == 0, f"{name} must be a whole number of at least {low}; got {value!r}")
+    return int(value)
+
+
+def tensor(name: str, value: Any, dtype: torch.dtype | None = None) -> Tensor:
+    """Numbers in a list, a NumPy array or a tensor as a tensor; one for gradients, in inference mode too."""
+    if isinstance(value, Tensor) and not value.is_inference():
+        return value.to(dtype or value.dtype)
+    try:
+        with torch.inference_mode(False):
+            return torch.as_tensor(value, dtype=dtype, device=getattr(value, "device", "cpu")).clone()
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} must be numbers in a tensor, an array or a list; got {value!r:.80}") from None

@@ -1,12 +1,11 @@
-"""Faster and finer walks: steps that remember, and steps made of other steps.
+"""Faster and finer steps: steps that remember, and steps made of other steps.
 
-A multistep solver remembers what the network said before and so gets second order at one guess a step. Make a new one
-for each walk: `sample(dpm_solver_2m(), denoiser, x, times)`. It begins anew where a step does not start at the time
-the last one led to.
+A multistep solver remembers earlier network evaluations and so is of second order at one evaluation a step. Make a new
+one for each trajectory: `sample(dpm_solver_2m(), denoiser, x, times)`. It begins anew where a step does not start at
+the time the last one led to.
 
-Solvers look at x0 along lambda = log(alpha / sigma), half the log SNR, which grows from noise to data. There the
-probability-flow ODE says: x_s is a remix at s with x0's average over the step, later moments weighing more, as
-e^lambda does (Lu et al. 2022b, Eq. 8).
+Solvers interpolate x0 along lambda = log(alpha / sigma), half the log SNR, which grows from noise to data. There x_s is
+exact if x0 is replaced by its average over the step, weighted by e^lambda (Lu et al. 2022b, Eq. 8).
 """
 
 import math
@@ -17,38 +16,39 @@ import torch
 from torch import Tensor
 
 from .predictions import AnyDenoiser, solve
-from .samplers import Step, forward_std, noise_like, remix, renew
-from .schedules import Schedule, angle, evaluate, time_at
+from .samplers import Step, ddim_update, forward_std, noise_like, refuse_no_step, refuse_noise, remix
+from .schedules import Random, Schedule, angle, evaluate, number, require, time_at, whole
 
 
-class Look(NamedTuple):
-    """What the network said at t on the way to s."""
+class Evaluation(NamedTuple):
+    """One network evaluation: t, the s it was made for, lambda at t, x_t and the predicted x0."""
 
     t: float
     s: float
-    position: float  # lambda at t
+    lambda_t: float
     x_t: Tensor
     x0: Tensor
 
 
 def dpm_solver_2m(eta: float = 0.0) -> Step:
-    """DPM-Solver++(2M) (Lu et al. 2022b, Algorithm 2): DDIM, with the guess extrapolated to the middle of the step.
+    """DPM-Solver++(2M) (Lu et al. 2022b, Algorithm 2): DDIM, with x0 extrapolated to the middle of the step.
 
-    eta = 1 is the SDE variant, which exchanges noise as DDIM does. The first step of a walk, and one into sigma_s = 0,
-    extrapolate nothing, so with two looks or fewer it is DDIM.
+    eta = 1 is the SDE variant, which exchanges noise as DDIM does. The first step, and one into sigma_s = 0, do not
+    extrapolate, so with at most two network evaluations it equals DDIM. Raises ValueError for eta outside [0, 1].
     """
-    past: list[Look] = []
+    number("eta", eta, 0, 1)
+    past: list[Evaluation] = []
 
-    def step(
-        denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None
-    ) -> Tensor:
+    def step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
         nonlocal past
-        schedule, guess = denoiser.schedule, denoiser(x_t, t)
-        past = [*_still_true(past, t, x_t)[-1:], Look(t, s, _position(schedule, t), x_t, guess.x0)]
-        ahead = _ahead(past, _position(schedule, s))
-        if ahead:
-            guess = solve(x_t, torch.lerp(past[-2].x0, guess.x0, 1 + ahead), "x0", schedule, t)
-        return renew(schedule, guess, t, s, eta, generator=generator)
+        refuse_noise(t, s, eta)
+        schedule, prediction = denoiser.schedule, denoiser(x_t, t)
+        here = Evaluation(t, s, half_log_snr(schedule, t), x_t, prediction.x0)
+        past = [*continued(past, t, x_t)[-1:], here]
+        middle = to_the_middle(past, half_log_snr(schedule, s))
+        if middle is not None:
+            prediction = solve(x_t, torch.lerp(past[0].x0, here.x0, 1 + middle), "x0", schedule, t)
+        return ddim_update(schedule, prediction, t, s, eta, 1.0, generator)
 
     return step
 
@@ -56,63 +56,61 @@ def dpm_solver_2m(eta: float = 0.0) -> Step:
 def unipc(order: int = 2) -> Step:
     """UniPC (Zhao et al. 2023, Algorithms 5 and 6, with B(h) = e^h - 1): predict, then correct at no cost.
 
-    What the network says at the new point is needed by the next step anyway, and shows how the last one should have
-    been made: it is made again, with the average of the polynomial through `order` looks and the new one. order: 2,
-    which predicts as 2M does, or 3. Raises ValueError for any other.
+    The evaluation at the new point is needed by the next step anyway, and shows how the last one should have been made:
+    it is made again, with the average of the polynomial through `order` evaluations and the new one. order: 2, which
+    predicts as 2M does, or 3. Raises ValueError for any other.
     """
-    if order not in (2, 3):
-        raise ValueError(f"UniPC is written for order 2 or 3; got {order}")
-    past: list[Look] = []
+    require(order in (2, 3), f"UniPC is written for order 2 or 3; got {order}")
+    past: list[Evaluation] = []
 
-    def step(
-        denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None
-    ) -> Tensor:
+    def step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
         nonlocal past
         schedule, x0 = denoiser.schedule, denoiser(x_t, t).x0
-        here, past = Look(t, s, _position(schedule, t), x_t, x0), _still_true(past, t, x_t)
-        if past:
-            last = past[-1]
-            mean = _average([*past, here], last.position, here.position) if past[1:] else (last.x0 + x0) / 2
-            x_t = remix(schedule, solve(last.x_t, mean, "x0", schedule, last.t), t)
-        past, end = [*past[1 - order :], here._replace(x_t=x_t)], _position(schedule, s)
-        ahead = _ahead(past, end)
-        if ahead and past[2:]:
-            x0 = _average(past, here.position, end)
-        elif ahead:
-            x0 = torch.lerp(past[-2].x0, x0, 1 + ahead)
+        here, past = Evaluation(t, s, half_log_snr(schedule, t), x_t, x0), continued(past, t, x_t)
+        if past:  # make the last step again
+            before = past[-1]
+            mean = weighted_average([*past, here], before.lambda_t, here.lambda_t) if past[1:] else (before.x0 + x0) / 2
+            x_t = remix(schedule, solve(before.x_t, mean, "x0", schedule, before.t), t)
+        past, lambda_s = [*past[1 - order :], here._replace(x_t=x_t)], half_log_snr(schedule, s)
+        middle = to_the_middle(past, lambda_s)
+        if middle is not None and past[2:]:
+            x0 = weighted_average(past, here.lambda_t, lambda_s)
+        elif middle is not None:
+            x0 = torch.lerp(past[-2].x0, x0, 1 + middle)
         return remix(schedule, solve(x_t, x0, "x0", schedule, t), s)
 
     return step
 
 
-def _average(looks: list[Look], start: float, end: float) -> Tensor:
-    """The mean of x0 from lambda = start to end under the weight e^lambda, by the polynomial through the looks.
+def weighted_average(evaluations: list[Evaluation], start: float, end: float) -> Tensor:
+    """The mean of x0 from lambda = start to end under the weight e^lambda, by the polynomial through the evaluations.
 
-    With u from 0 to 1 over the step, the means of 1, u, u^2, ... follow one from the other by parts; the looks get the
-    shares that are right for each of these powers.
+    With u from 0 to 1 over the step, the means of 1, u, u^2, ... follow from one another by parts; the evaluations get
+    the weights that are right for each of these powers.
     """
     h, means = end - start, [1.0]
-    for power in range(1, len(looks)):
+    for power in range(1, len(evaluations)):
         means.append(1 / -math.expm1(-h) - power / h * means[-1])
-    u = np.array([(look.position - start) / h for look in looks])
-    shares = np.linalg.solve(np.vander(u, increasing=True).T, means)
-    return sum(share * look.x0 for share, look in zip(shares.tolist(), looks))
+    u = np.array([(one.lambda_t - start) / h for one in evaluations])
+    weights = np.linalg.solve(np.vander(u, increasing=True).T, means)
+    terms = [weight * one.x0 for weight, one in zip(weights.tolist(), evaluations, strict=True)]
+    return sum(terms[1:], terms[0])
 
 
-def _still_true(past: list[Look], t: float, x_t: Tensor) -> list[Look]:
-    """What of the memory holds at t: nothing where the walk came another way, or from a place of infinite lambda."""
+def continued(past: list[Evaluation], t: float, x_t: Tensor) -> list[Evaluation]:
+    """The evaluations of finite lambda, if the last of them led to t and to samples of this shape; else none."""
     goes_on = past and past[-1].s == t and past[-1].x_t.shape == x_t.shape
-    return [look for look in past if math.isfinite(look.position)] if goes_on else []
+    return [one for one in past if math.isfinite(one.lambda_t)] if goes_on else []
 
 
-def _ahead(past: list[Look], end: float) -> float:
-    """How far to extrapolate, to the middle of the step to `end`, in units of the last step; 0 where that means nothing."""
-    if len(past) < 2 or not math.isfinite(end - past[-1].position):
-        return 0.0
-    return (end - past[-1].position) / (2 * (past[-1].position - past[-2].position))
+def to_the_middle(past: list[Evaluation], end: float) -> float | None:
+    """From the last lambda to the middle of the step to `end`, in units of the step before; None if one is infinite."""
+    if len(past) < 2 or not math.isfinite(end - past[-1].lambda_t):
+        return None
+    return (end - past[-1].lambda_t) / (2 * (past[-1].lambda_t - past[-2].lambda_t))
 
 
-def _position(schedule: Schedule, t: float) -> float:
+def half_log_snr(schedule: Schedule, t: float) -> float:
     """lambda = log(alpha / sigma); infinite at both ends."""
     alpha, sigma = evaluate(schedule, t)
     if sigma == 0:
@@ -121,11 +119,13 @@ def _position(schedule: Schedule, t: float) -> float:
 
 
 def corrected(step: Step, times: int = 1, size: float = 0.1) -> Step:
-    """A step, then `times` Langevin moves at its end (the predictor-corrector of Song et al. 2021, Algorithms 4 and 5)."""
+    """A step, then `times` Langevin moves at its end (predictor-corrector, Song et al. 2021, Algorithms 4 and 5)."""
+    refuse_no_step(step)
+    whole("times", times, 0)
+    number("size", size, 0)
 
-    def both(
-        denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None
-    ) -> Tensor:
+    def both(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
+        refuse_noise(t, s)
         x_s = step(denoiser, x_t, t, s, generator=generator)
         if evaluate(denoiser.schedule, s)[1] > 0:  # data has no noise to move in
             for _ in range(times):
@@ -135,27 +135,34 @@ def corrected(step: Step, times: int = 1, size: float = 0.1) -> Step:
     return both
 
 
-def langevin(
-    denoiser: AnyDenoiser, x_t: Tensor, t: float, *, size: float = 0.1, generator: torch.Generator | None = None
-) -> Tensor:
+def langevin(denoiser: AnyDenoiser, x_t: Tensor, t: float, *, size: float = 0.1, generator: Random = None) -> Tensor:
     """One move that leaves the density at t nearly as it is: uphill along the score, and noise (Welling & Teh 2011).
 
     x + d * score + sqrt(2 d) * noise, where d = size * sigma_t^2 and score = -eps / sigma_t; exact as size -> 0.
+
+    denoiser, x_t, t: predicts from x_t, (B, *), at t.
+    size: >= 0.
+    generator: of the noise.
     """
-    sigma = evaluate(denoiser.schedule, t)[1]
-    x0, eps = denoiser(x_t, t)
+    sigma, eps = evaluate(denoiser.schedule, t)[1], denoiser(x_t, t).eps
+    number("size", size, 0)
     return x_t - size * sigma * eps + math.sqrt(2 * size) * sigma * noise_like(x_t, generator)
 
 
 def churned(step: Step, gamma: float, low: float = 0.0, high: float = math.inf, noise: float = 1.0) -> Step:
     """EDM's churn (Karras et al. 2022, Algorithm 2): first more noise, then a step down from there.
 
-    The noise-to-signal ratio grows by the factor 1 + gamma where it lies in [low, high]; `noise` is their S_noise.
+    step: the step down, such as heun_step.
+    gamma: >= 0; the noise-to-signal ratio grows by the factor 1 + gamma ...
+    low, high: ... where it lies in [low, high], 0 <= low <= high.
+    noise: >= 0, their S_noise, which multiplies the fresh noise.
     """
+    refuse_no_step(step)
+    gamma, noise = number("gamma", gamma, 0), number("noise", noise, 0)
+    require(0 <= low <= high, f"churn needs noise levels 0 <= low <= high; got low={low}, high={high}")
 
-    def churn(
-        denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: torch.Generator | None = None
-    ) -> Tensor:
+    def churn(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
+        refuse_noise(t, s)
         schedule = denoiser.schedule
         alpha, sigma = evaluate(schedule, t)
         if gamma and low * alpha <= sigma <= high * alpha:

@@ -19,10 +19,10 @@ import diffusers
 import torch
 from torch import Tensor, nn
 
-from minidiff.notation import from_diffusers
+from minidiff.notation import from_diffusers, index_times
 from minidiff.predictions import AnyDenoiser, LearnedDenoiser, on_path
 from minidiff.samplers import Step, ddim_step, ddpm_step, heun_step, last, sample
-from minidiff.schedules import edm, evaluate, index_times
+from minidiff.schedules import edm, evaluate
 from minidiff.solvers import dpm_solver_2m
 
 STEPS, POINTS = 50, 2048

@@ -13,7 +13,7 @@ from minidiff.notation import (
     betas,
     drift_and_diffusion,
     from_diffusers,
-    reread,
+    convert_output,
     rescale,
     time_of,
     translate,
@@ -87,12 +87,12 @@ def test_every_output_reads_as_every_other():
     assert papers.keys() == OUTPUTS.keys()
     for source, out in papers.items():
         for goal, want in {**papers, "score": -eps / sigma}.items():
-            assert_close(reread(out, X_T, source, goal, cosine, 0.4), want)
+            assert_close(convert_output(out, X_T, source, goal, cosine, 0.4), want)
 
 
 def test_the_score_is_the_slope_of_log_p():
     denoiser, (alpha, sigma) = of_gaussian(0.5, 0.8, cosine), evaluate(cosine, 0.4)
-    got = reread(denoiser(X_T, 0.4).x0, X_T, "sample", "score", cosine, 0.4)
+    got = convert_output(denoiser(X_T, 0.4).x0, X_T, "sample", "score", cosine, 0.4)
     assert_close(got, -(X_T - alpha * 0.5) / (0.64 * alpha**2 + sigma**2))
 
 

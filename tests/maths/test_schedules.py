@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from minidiff.notation import index_times
 from minidiff.schedules import (
     SCHEDULES,
     angle,
@@ -16,9 +17,7 @@ from minidiff.schedules import (
     evaluate,
     flow,
     from_betas,
-    index_times,
     karras_times,
-    last_time,
     linear_beta,
     log_snr,
     log_snr_times,
@@ -26,6 +25,7 @@ from minidiff.schedules import (
     rates,
     sigmoid,
     start,
+    t_max,
     time_at,
     uniform_times,
 )
@@ -136,8 +136,8 @@ def test_bad_tables_are_refused(betas):
 
 
 def test_edm_and_flow():
-    assert evaluate(edm, 80.0) == (1.0, 80.0) and last_time(edm) == 80.0
-    assert evaluate(flow, 0.25) == (0.75, 0.25) and last_time(flow) == 1.0
+    assert evaluate(edm, 80.0) == (1.0, 80.0) and t_max(edm) == 80.0
+    assert evaluate(flow, 0.25) == (0.75, 0.25) and t_max(flow) == 1.0
 
 
 @pytest.mark.parametrize("schedule", [*SCHEDULES.values(), from_betas(DDPM)])
@@ -210,7 +210,7 @@ def test_times():
 
 @pytest.mark.parametrize("schedule", [*SCHEDULES.values(), from_betas(DDPM)])
 def test_time_at_undoes_the_angle(schedule):
-    for t in (0.0, 1e-3, 0.25, 0.7, 0.999, last_time(schedule)):
+    for t in (0.0, 1e-3, 0.25, 0.7, 0.999, t_max(schedule)):
         assert_close(
             time_at(schedule, float(angle(*evaluate(schedule, t)))), t, rtol=1e-9, atol=1.1e-7
         )  # a table's entries

@@ -25,7 +25,7 @@ from minidiff.schedules import (
     start,
     uniform_times,
 )
-from minidiff.solvers import Look, _average, churned, corrected, dpm_solver_2m, langevin, unipc
+from minidiff.solvers import Evaluation, weighted_average, churned, corrected, dpm_solver_2m, langevin, unipc
 
 DDPM = from_betas(torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
 X = torch.tensor([[-1.3], [0.4], [2.0]], dtype=torch.float64)
@@ -93,11 +93,11 @@ def test_unipc_of_order_three_is_finer_still(schedule):
 def test_the_average_of_a_polynomial_is_exact(positions, ahead):
     """Through n looks goes one polynomial of degree n - 1; its mean under e^lambda, by adaptive quadrature."""
     polynomial = Polynomial([0.7, -1.0, 0.4, 2.0][: len(positions)])
-    looks = [Look(0.0, 0.0, p, X, polynomial(p) * torch.ones_like(X)) for p in positions]
+    looks = [Evaluation(0.0, 0.0, p, X, polynomial(p) * torch.ones_like(X)) for p in positions]
     low, high = (positions[-1], positions[-1] + 0.4) if ahead else positions[-2:]
     weighed = quad(lambda p: polynomial(p) * math.exp(p), low, high, epsabs=1e-14, epsrel=1e-13)[0]
     want = weighed / (math.exp(high) - math.exp(low))
-    assert_close(_average(looks, low, high), want * torch.ones_like(X), rtol=1e-9, atol=1e-9)
+    assert_close(weighted_average(looks, low, high), want * torch.ones_like(X), rtol=1e-9, atol=1e-9)
 
 
 def test_unipc_refuses_orders_it_does_not_have():

@@ -33,7 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from minidiff.guidance import clip, threshold
-from minidiff.notation import from_diffusers
+from minidiff.notation import from_diffusers, index_times
 from minidiff.predictions import AnyDenoiser, LearnedDenoiser, on_path, solve
 from minidiff.samplers import (
     Step,
@@ -47,7 +47,7 @@ from minidiff.samplers import (
     remix,
     sample,
 )
-from minidiff.schedules import Schedule, angle, edm, evaluate, flow, index_times, uniform_times
+from minidiff.schedules import Schedule, angle, edm, evaluate, flow, uniform_times
 from minidiff.solvers import dpm_solver_2m, unipc
 
 SHAPE = (3, 2, 3, 3)

@@ -17,7 +17,7 @@ if find_spec("diffusers") is None:
         raise ModuleNotFoundError(MISSING)
     pytest.skip(MISSING, allow_module_level=True)
 
-from minidiff.schedules import index_times
+from minidiff.notation import index_times
 from minidiff.solvers import unipc
 from tests.peers.conformance import CASES, EDM, FLOAT64, KNOWN, SCHEDULERS, STEPS, Case, T, sentence, setting, table
 
