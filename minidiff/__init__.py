@@ -52,12 +52,12 @@ from .solvers import churned, corrected, dpm_solver_2m, unipc
 __version__ = "0.1.0"
 
 __all__ = [
+    "MLP",
     "CheckpointError",
     "Data",
     "DataError",
     "Denoiser",
     "LearnedDenoiser",
-    "MLP",
     "Mixture",
     "Prediction",
     "Run",
@@ -113,6 +113,7 @@ __all__ = [
     "start",
     "steer",
     "swiss_roll",
+    "t_max",
     "threshold",
     "train",
     "two_moons",

@@ -25,7 +25,7 @@ from minidiff.schedules import (
     start,
     uniform_times,
 )
-from minidiff.solvers import Evaluation, weighted_average, churned, corrected, dpm_solver_2m, langevin, unipc
+from minidiff.solvers import Evaluation, churned, corrected, dpm_solver_2m, langevin, unipc, weighted_average
 
 DDPM = from_betas(torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
 X = torch.tensor([[-1.3], [0.4], [2.0]], dtype=torch.float64)
