@@ -1,0 +1,102 @@
+"""The wheel holds the library and works away from a clone; what only a clone has is asked for in one sentence."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+BUILD = "from setuptools.build_meta import build_wheel; build_wheel('dist')"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel, built without a network from a copy: a `build/` left in a clone would put stale files into it."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "minidiff", source / "minidiff", ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run([sys.executable, "-c", BUILD], cwd=source, check=True, capture_output=True)
+    return next((source / "dist").glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def away(wheel, tmp_path_factory):
+    """Runs Python with the wheel's minidiff in an empty folder: no clone around, no cache, nobody to download from."""
+    site, here = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("here")
+    zipfile.ZipFile(wheel).extractall(site)
+    homes = dict.fromkeys(("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(here))
+    libraries = [folder for folder in sys.path if folder.endswith("-packages")]  # but not their .pth files, see -S:
+    path = os.pathsep.join([str(site), *libraries])  # an editable minidiff would lend what the wheel lacks
+    environment = os.environ | homes | {"PYTHONPATH": path, "http_proxy": "http://127.0.0.1:9"}
+    environment.pop("MINIDIFF_DATA", None)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-S", *arguments]
+        return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120)
+
+    found = run("-c", "import minidiff; print(minidiff.__file__)").stdout.strip()
+    assert Path(found).is_relative_to(site), "this test must not see the clone's minidiff"
+    return run
+
+
+def test_the_wheel_holds_every_room(wheel):
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {path.relative_to(ROOT).as_posix() for path in (ROOT / "minidiff").rglob("*.py")}
+    wanted |= {"minidiff/py.typed", "minidiff/README.md"}
+    assert {name for name in packed if not name.startswith("minidiff-")} == wanted
+
+
+def test_the_wheel_says_its_licence_and_its_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        read = {Path(name).name: archive.read(name).decode() for name in archive.namelist() if "dist-info" in name}
+    said = Parser().parsestr(read["METADATA"])
+    assert (said["License-Expression"], said["License-File"], said["Requires-Python"]) == ("MIT", "LICENSE", ">=3.10")
+    assert read["LICENSE"] == (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "minidiff = minidiff.__main__:main" in read["entry_points.txt"]
+
+
+LEARN = """
+import torch
+from minidiff import MLP, LearnedDenoiser, cosine, ddim_step, last, sample, start, train, two_moons, uniform_times
+denoiser = LearnedDenoiser(MLP(dim=2), schedule=cosine, target="v")
+losses = torch.stack(list(train(denoiser, two_moons(1000), steps=50, seed=0)))
+x = start(cosine, 1.0, (64, 2), torch.Generator().manual_seed(0))
+x0 = last(sample(ddim_step, denoiser, x, uniform_times(8)))
+print(bool(losses[-10:].mean() < losses[:10].mean()), tuple(x0.shape), bool(x0.isfinite().all()))
+"""
+
+
+def test_the_library_trains_and_samples_away_from_a_clone(away):
+    done = away("-c", LEARN)
+    assert (done.stdout.strip(), done.stderr) == ("True (64, 2) True", "")
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess) -> None:
+    assert done.returncode == 1 and done.stdout == "", done
+    assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr, done.stderr
+    assert "repository" in done.stderr or "MINIDIFF_DATA" in done.stderr, done.stderr  # where it is to be had
+
+
+@pytest.mark.parametrize("command", ["lab", "sample", "judge", "notebooks check", "notebooks run"])
+def test_a_command_that_needs_a_clone_says_so(command, away):
+    assert_one_sentence(away("-m", "minidiff", *command.split()))
+
+
+@pytest.mark.parametrize("data", ["fashion_mnist()", "sprites()", "cifar10()"])
+def test_data_that_are_not_there_say_where_to_get_them(data, away):
+    ask = "import sys, minidiff\ntry:\n    minidiff.{}\nexcept minidiff.DataError as error:\n    sys.exit(str(error))"
+    assert_one_sentence(away("-c", ask.format(data)))
+
+
+def test_the_doctor_runs_away_from_a_clone(away):
+    done = away("-m", "minidiff", "doctor")
+    assert done.returncode in (0, 1) and done.stderr == "", done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("problem ")]
+    assert {line.split()[1] for line in lines} <= {"fashion", "sprites", "judge", "checkpoint", "notebooks"}, lines
