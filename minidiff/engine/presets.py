@@ -28,7 +28,7 @@ class Preset:
 
 
 def _unet(images: data.Data, **config) -> UNet:
-    return UNet(channels=images.x.shape[1], size=images.x.shape[2], classes=len(images.names), **config)
+    return UNet(channels=images.x.shape[1], size=tuple(images.x.shape[2:]), classes=len(images.names), **config)
 
 
 def _mlp(points: data.Data) -> MLP:

@@ -1,10 +1,11 @@
 """Networks that turn a noisy input into an output of the same shape. They know nothing of diffusion.
 
-    forward(x, level, y=None, change=None)     x: (B, *), level: (B,) in [0, 1], y: (B,) labels, one int for all, or None
+    forward(x, level, y=None, change=None)     x: (B, *), level: (B,) in [0, 1], y: (B,) labels, or one int for all
 
 The level says how noisy x is: 0 is clean, 1 is noise only. The change, (B, changes), says what an augmentation did to x
-in training; None is all zeros, nothing. `MLP` is for points, `UNet` for images. Every network keeps the arguments it was
-built with in `config`, so that a checkpoint can build it again: `NETWORKS[type(net).__name__](**net.config)`.
+in training. What is None is not given, and `net.nulls` says what that looks like: name -> tensor without the batch.
+`MLP` is for points, `UNet` for images. Every network keeps the arguments it was built with in `config`, so that a
+checkpoint can build it again: `NETWORKS[type(net).__name__](**net.config)`.
 """
 
 from torch import nn

@@ -1,24 +1,27 @@
 """The parts that networks are made of: residual blocks, and the embedding of the noise level and the conditions."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..refusals import described, tensor, whole
+
 
 class Block(nn.Module):
-    """A residual block (He et al. 2016) told the level and the label by scale and shift (Dhariwal & Nichol 2021).
+    """A residual block (He et al. 2016) conditioned by a scale and a shift (Dhariwal & Nichol 2021).
 
     x: (B, c_in, H, W), emb: (B, emb) -> (B, c_out, H, W). It starts as the identity (or the 1x1 skip): a deep network
-    that does nothing at first trains from the first step. GroupNorm (Wu & He 2018) looks at one sample at a time, unlike
-    batch norm, so noisy and clean samples can share a batch.
+    that does nothing at first trains from the first step. GroupNorm (Wu & He 2018) normalises each sample by itself,
+    unlike batch norm, so noisy and clean samples can share a batch.
     """
 
     def __init__(self, c_in: int, c_out: int, emb: int, groups: int = 8) -> None:
         super().__init__()
         self.norm1, self.conv1 = nn.GroupNorm(groups, c_in), nn.Conv2d(c_in, c_out, 3, padding=1)
-        self.norm2, self.conv2 = nn.GroupNorm(groups, c_out), zero(nn.Conv2d(c_out, c_out, 3, padding=1))
+        self.norm2, self.conv2 = nn.GroupNorm(groups, c_out), zero_module(nn.Conv2d(c_out, c_out, 3, padding=1))
         self.scale_shift = nn.Linear(emb, 2 * c_out)
         self.skip = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
 
@@ -33,58 +36,104 @@ class Embedding(nn.Module):
     """Level, label and change as one vector. level: (B,), y: labels, change: (B, changes) -> (B, width).
 
     A smooth function of one number is easy to build from its sines and cosines (Fourier features; Tancik et al. 2020).
-    Labels are looked up in a table whose last row, number `classes`, is the null label: "could be any". A change is told
-    without a bias, so that none adds nothing (Karras et al. 2022, Appendix F.2).
+    Labels are looked up in a table whose last row, number `classes`, is the null label: "could be any". A change is
+    embedded without a bias, so that no change adds nothing (Karras et al. 2022, Appendix F.2).
     """
+
+    frequencies: Tensor
 
     def __init__(self, width: int, classes: int | None, changes: int = 0, frequencies: int = 32) -> None:
         super().__init__()
         self.classes = classes
-        spread = torch.logspace(math.log10(0.5), math.log10(50), frequencies)
-        self.register_buffer("frequencies", spread, persistent=False)  # a constant: not in checkpoints, never rounded
+        bands = torch.logspace(math.log10(0.5), math.log10(50), frequencies)
+        self.register_buffer("frequencies", bands, persistent=False)  # a constant: not in checkpoints
         self.net = nn.Sequential(nn.Linear(2 * frequencies, width), nn.SiLU(), nn.Linear(width, width))
         self.table = None if classes is None else nn.Embedding(classes + 1, width)
         self.changes = nn.Linear(changes, width, bias=False) if changes else None
 
-    def forward(self, level: Tensor, y: Tensor | int | None, batch: int, change: Tensor | None = None) -> Tensor:
-        if level.shape != (batch,):
-            raise ValueError(f"level has shape {tuple(level.shape)}: give one number a sample, ({batch},)")
-        angles = level[:, None] * self.frequencies
+    @property
+    def nulls(self) -> dict[str, Tensor]:
+        """What "not given" looks like for each condition, without the batch: y () int64, change (changes,)."""
+        found, device = {}, self.frequencies.device
+        if self.classes is not None:
+            found["y"] = torch.full((), self.classes, device=device)  # unlike torch.tensor, no GPU waits for it
+        if self.changes is not None:
+            found["change"] = self.changes.weight.new_zeros(self.changes.in_features)
+        return found
+
+    def forward(self, level: Tensor, y: Any, batch: int, change: Tensor | None = None) -> Tensor:
+        if not isinstance(level, Tensor) or level.shape != (batch,) or not level.is_floating_point():
+            said = f"has shape {tuple(level.shape)}" if isinstance(level, Tensor) else f"is {described(level)}"
+            raise ValueError(f"level {said}: give one floating-point number a sample, ({batch},)")
+        angles = level.to(self.frequencies)[:, None] * self.frequencies
         emb = self.net(torch.cat([angles.sin(), angles.cos()], 1))
         if change is not None:
-            emb = emb + self.changes(self._whole(change, batch))
-        if self.table is None:
-            if y is not None:
-                raise ValueError("this network knows no classes: build it with classes=..., or leave y out")
-            return emb
-        return emb + self.table(labels(y, self.classes, batch, level.device))
+            emb = emb + self._embedded(change, batch)
+        if self.table is not None and self.classes is not None:
+            return emb + self.table(labels(y, self.classes, batch, level.device))
+        if y is not None:
+            raise ValueError("this network knows no classes: build it with classes=..., or leave y out")
+        return emb
 
-    def _whole(self, change: Tensor, batch: int) -> Tensor:
+    def _embedded(self, change: Tensor, batch: int) -> Tensor:
         if self.changes is None:
             raise ValueError("this network is told of no changes: build it with changes=..., or leave change out")
-        if change.shape != (batch, self.changes.in_features):
-            raise ValueError(
-                f"change has shape {tuple(change.shape)}: give ({batch}, {self.changes.in_features}), or None"
-            )
-        return change
+        wanted = (batch, self.changes.in_features)
+        if not isinstance(change, Tensor) or change.shape != wanted or not change.is_floating_point():
+            said = f"has shape {tuple(change.shape)}" if isinstance(change, Tensor) else f"is {described(change)}"
+            raise ValueError(f"change {said}: give {wanted} floating-point numbers, or None")
+        return self.changes(change.to(self.changes.weight))
 
 
-def labels(y: Tensor | int | None, classes: int, batch: int, device: torch.device | str = "cpu") -> Tensor:
+def labels(y: Any, classes: int, batch: int, device: torch.device | str = "cpu") -> Tensor:
     """Labels in their full form, (B,) int64: None is the null label for all, an int is that label for all.
 
-    Raises ValueError for a label outside 0..classes (classes itself is the null label) and for any other shape or type.
+    y: None, an int, or integers (B,) as a tensor, array or list. Raises ValueError for a label outside 0..classes
+    (classes itself is the null label), for another shape and for floats; TypeError for what are no numbers.
     """
-    y = torch.as_tensor(classes if y is None else y, device=device)
-    if y.dtype != torch.int64 or y.shape not in ((), (batch,)):
-        raise ValueError(f"y is {y.dtype} of shape {tuple(y.shape)}: give one int, or int64 labels ({batch},)")
-    seen = y.device.type == "cpu" and not torch.compiler.is_compiling()  # looking would make a GPU wait
-    if seen and not (y.min() >= 0 and y.max() <= classes):
-        raise ValueError(f"y holds {y.min()} to {y.max()}: labels are 0 to {classes - 1}, {classes} is the null label")
-    return y.expand(batch)
+    found = (y if isinstance(y, Tensor) else tensor("y", classes if y is None else y, finite=False)).to(device)
+    if (
+        found.is_floating_point()
+        or found.is_complex()
+        or found.dtype == torch.bool
+        or found.shape not in ((), (batch,))
+    ):
+        raise ValueError(f"y is {described(found)}: give one int, or integer labels ({batch},)")
+    found = found.long()
+    seen = batch and found.device.type == "cpu" and not torch.compiler.is_compiling()  # looking makes a GPU wait
+    if seen and not (found.min() >= 0 and found.max() <= classes):
+        said = f"y holds {found.min()} to {found.max()}"
+        raise ValueError(f"{said}: labels are 0 to {classes - 1}, {classes} is the null label")
+    return found.expand(batch)
 
 
-def zero(layer: nn.Module) -> nn.Module:
-    """Set a layer's weights and biases to 0, so that what it ends starts by adding nothing."""
+def check_input(x: Tensor, shape: tuple[int, ...], weight: Tensor, kind: str) -> None:
+    """Refuse an x that is no batch (B, *shape) of the weights' precision, on their device."""
+    if not isinstance(x, Tensor) or x.shape[1:] != shape or x.dim() != 1 + len(shape):
+        said = str(tuple(x.shape)) if isinstance(x, Tensor) else described(x)
+        raise ValueError(f"this network takes {kind} (B, {', '.join(map(str, shape))}), not {said}")
+    fits = x.is_floating_point() and x.device == weight.device
+    if not fits or not (x.dtype == weight.dtype or torch.is_autocast_enabled(x.device.type)):
+        said = f"{x.dtype} on {x.device}, and its weights are {weight.dtype} on {weight.device}"
+        raise ValueError(f"this network was given {said}: use x.to(...), or net.to(...), so that both agree")
+
+
+def check_sizes(least: dict[str, int], config: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a network in plain Python types, for its config; `least` has the smallest value of each number.
+
+    Raises ValueError for a number of another kind or below that, classes that are neither None nor at least 1, and a
+    variance that is not a bool.
+    """
+    config = {name: whole(name, value, least[name]) if name in least else value for name, value in config.items()}
+    if config["classes"] is not None:
+        config["classes"] = whole("classes (None for no labels)", config["classes"])
+    if not isinstance(config["variance"], bool):
+        raise ValueError(f"variance must be True or False; got {described(config['variance'])}")
+    return config
+
+
+def zero_module(layer: nn.Module) -> nn.Module:
+    """Set a layer's weights and biases to 0, so that the branch it ends adds nothing at first."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer

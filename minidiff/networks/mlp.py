@@ -1,16 +1,26 @@
 """A network for points."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import Embedding, zero
+from .layers import Embedding, check_input, check_sizes, zero_module
+
+LEAST = {"dim": 1, "width": 1, "depth": 0, "changes": 0}
 
 
 class MLP(nn.Module):
-    """A residual network of `depth` hidden layers for points. x: (B, dim) -> (B, dim).
+    """A residual network for points. x: (B, dim) -> (B, dim).
 
-    dim: coordinates of a point; width: hidden units; classes: number of labels, None for no labels; variance: twice as
-    many outputs, (B, 2 dim), the second half for a learned variance; changes: numbers that say how x was augmented.
+    dim: coordinates of a point.
+    width: hidden units.
+    depth: hidden layers.
+    classes: number of labels, None for no labels.
+    variance: twice as many outputs, (B, 2 dim), the second half for a learned variance.
+    changes: numbers that say how x was augmented.
+
+    Raises ValueError for sizes that cannot be built and, when called, for inputs of other shapes, types or labels.
     """
 
     def __init__(
@@ -23,20 +33,25 @@ class MLP(nn.Module):
         changes: int = 0,
     ) -> None:
         super().__init__()
-        self.config = {"dim": dim, "width": width, "depth": depth, "classes": classes, "variance": variance}
-        self.config["changes"] = changes
-        self.classes = classes
-        self.condition = Embedding(width, classes, changes)
+        config: dict[str, int | None] = {"dim": dim, "width": width, "depth": depth}
+        config |= {"classes": classes, "variance": variance, "changes": changes}
+        self.config = check_sizes(LEAST, config)
+        self.classes = self.config["classes"]
+        self.condition = Embedding(width, self.classes, changes)
         self.first = nn.Linear(dim, width)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
-        self.last = zero(nn.Linear(width, dim * (1 + variance)))
+        self.last = zero_module(nn.Linear(width, dim * (1 + variance)))
 
-    def forward(self, x: Tensor, level: Tensor, y: Tensor | int | None = None, change: Tensor | None = None) -> Tensor:
+    @property
+    def nulls(self) -> dict[str, Tensor]:
+        """What "not given" looks like for each condition this network knows, without the batch."""
+        return self.condition.nulls
+
+    def forward(self, x: Tensor, level: Tensor, y: Any = None, change: Tensor | None = None) -> Tensor:
         """x: (B, dim), level: (B,), y: labels, change: (B, changes) -> (B, dim)."""
-        if x.dim() != 2 or x.shape[1] != self.config["dim"]:
-            raise ValueError(f"this MLP takes points (B, {self.config['dim']}), not {tuple(x.shape)}")
+        check_input(x, (self.config["dim"],), self.first.weight, "points")
         emb = self.condition(level, y, len(x), change)
         h = self.first(x)
         for layer in self.hidden:
-            h = h + F.silu(layer(h + emb))  # the level is added at every layer, so that none can forget it
+            h = h + F.silu(layer(h + emb))  # the embedding is added at every layer, so that none can forget it
         return self.last(h)

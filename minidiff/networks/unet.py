@@ -1,31 +1,43 @@
 """A network for images."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import Block, Embedding, zero
+from ..refusals import whole
+from .layers import Block, Embedding, check_input, check_sizes, zero_module
+
+LEAST = {"channels": 1, "width": 1, "deep_width": 1, "blocks": 1, "deep_blocks": 0, "groups": 1, "changes": 0}
 
 
 class UNet(nn.Module):
-    """Down, think, up: convolutions at half and at a quarter of the resolution (after Ronneberger et al. 2015).
+    """Convolutions at half and at a quarter of the resolution, and a skip (after Ronneberger et al. 2015).
 
-    x: (B, channels, size, size) -> the same shape. Four neighbouring pixels become the channels of one position ("pixel
+    x: (B, channels, H, W) -> the same shape. Four neighbouring pixels become the channels of one position ("pixel
     unshuffle"), so that no convolution runs at full resolution, where it would cost most and see least. One skip
     connection carries the fine detail around the quarter resolution, where most of the computing is done.
 
-    channels: 1 or 3; size: a multiple of 4, such as 28 or 32; classes: number of labels, None for no labels;
-    width, deep_width: channels at half and at quarter resolution, multiples of groups; blocks: residual blocks at half
-    resolution, on the way down and again on the way up; deep_blocks: residual blocks at quarter resolution; groups: of
-    channels that GroupNorm normalises together (in bfloat16 on a CPU, groups of 16 or more are several times faster);
-    variance: twice as many channels out, the second half for a learned variance; changes: numbers that say how x was
-    augmented.
+    channels: of the images, such as 1 or 3.
+    size: height and width, multiples of 4, such as (8, 12); one number if they are equal.
+    classes: number of labels, None for no labels.
+    width: channels at half resolution, a multiple of groups.
+    deep_width: channels at quarter resolution, a multiple of groups.
+    blocks: residual blocks at half resolution, on the way down and again on the way up.
+    deep_blocks: residual blocks at quarter resolution.
+    groups: of channels that GroupNorm normalises together (in bfloat16 on a CPU, 16 or more are several times faster).
+    variance: twice as many channels out, the second half for a learned variance.
+    changes: numbers that say how x was augmented.
+
+    Raises ValueError for sizes that cannot be built and, when called, for inputs of other shapes, types or labels.
     """
 
     def __init__(
         self,
         channels: int = 1,
-        size: int = 28,
+        size: int | Sequence[int] = 28,
         classes: int | None = None,
         width: int = 64,
         deep_width: int = 128,
@@ -36,13 +48,14 @@ class UNet(nn.Module):
         changes: int = 0,
     ) -> None:
         super().__init__()
-        self.config = {"channels": channels, "size": size, "classes": classes, "width": width}
-        self.config |= {"deep_width": deep_width, "blocks": blocks, "deep_blocks": deep_blocks, "groups": groups}
-        self.config |= {"variance": variance, "changes": changes}
-        _check_sizes(channels, size, groups, width, deep_width)
-        self.classes = classes
+        config = {"channels": channels, "size": _plain(size), "classes": classes, "width": width}
+        config |= {"deep_width": deep_width, "blocks": blocks, "deep_blocks": deep_blocks, "groups": groups}
+        config |= {"variance": variance, "changes": changes}
+        self.config = check_sizes(LEAST, config)
+        _refuse_odd_widths(groups, width, deep_width)
+        self.classes = self.config["classes"]
         emb = 2 * width
-        self.condition = Embedding(emb, classes, changes)
+        self.condition = Embedding(emb, self.classes, changes)
         self.stem = nn.Conv2d(4 * channels, width, 3, padding=1)
         self.down = nn.ModuleList(Block(width, width, emb, groups) for _ in range(blocks))
         self.shrink = nn.Conv2d(width, deep_width, 3, stride=2, padding=1)
@@ -50,31 +63,51 @@ class UNet(nn.Module):
         self.widen = nn.Conv2d(deep_width, width, 1)
         self.up = nn.ModuleList(Block(width if i else 2 * width, width, emb, groups) for i in range(blocks))
         self.norm = nn.GroupNorm(groups, width)
-        self.last = zero(nn.Conv2d(width, 4 * channels * (1 + variance), 3, padding=1))
-        self.to(memory_format=torch.channels_last)  # the layout in which a CPU's and a GPU's convolutions are fastest
+        self.last = zero_module(nn.Conv2d(width, 4 * channels * (1 + variance), 3, padding=1))
+        # The layout in which a CPU's and a GPU's convolutions are fastest.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor, level: Tensor, y: Tensor | int | None = None, change: Tensor | None = None) -> Tensor:
-        """x: (B, channels, size, size), level: (B,), y: labels, change: (B, changes) -> like x."""
-        channels, size = self.config["channels"], self.config["size"]
-        if x.dim() != 4 or x.shape[1:] != (channels, size, size):
-            raise ValueError(f"this UNet takes images (B, {channels}, {size}, {size}), not {tuple(x.shape)}")
+    @property
+    def nulls(self) -> dict[str, Tensor]:
+        """What "not given" looks like for each condition this network knows, without the batch."""
+        return self.condition.nulls
+
+    def forward(self, x: Tensor, level: Tensor, y: Any = None, change: Tensor | None = None) -> Tensor:
+        """x: (B, channels, H, W), level: (B,), y: labels, change: (B, changes) -> like x."""
+        high, wide = _sides(self.config["size"])
+        check_input(x, (self.config["channels"], high, wide), self.stem.weight, "images")
         emb = F.silu(self.condition(level, y, len(x), change))
-        h = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)  # (B, 4 channels, size/2, size/2)
+        h = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)  # (B, 4 channels, H/2, W/2)
         h = self.stem(h)
         for block in self.down:
             h = block(h, emb)
-        detail, h = h, self.shrink(h)  # (B, deep_width, size/4, size/4)
+        detail, h = h, self.shrink(h)  # (B, deep_width, H/4, W/4)
         for block in self.deep:
             h = block(h, emb)
         h = F.interpolate(self.widen(h), scale_factor=2.0)
-        h = torch.cat([h, detail], 1)  # (B, 2 width, size/2, size/2)
+        h = torch.cat([h, detail], 1)  # (B, 2 width, H/2, W/2)
         for block in self.up:
             h = block(h, emb)
         return F.pixel_shuffle(self.last(F.silu(self.norm(h))), 2)
 
 
-def _check_sizes(channels: int, size: int, groups: int, *widths: int) -> None:
-    if channels < 1 or size < 4 or size % 4:
-        raise ValueError(f"size must be a multiple of 4 and channels at least 1; got size {size}, channels {channels}")
-    if groups < 1 or any(width < groups or width % groups for width in widths):
+def _sides(size: int | Sequence[int]) -> Sequence[int]:
+    return (size, size) if isinstance(size, int) else size
+
+
+def _plain(size: Any) -> int | list[int]:
+    """A size as a config holds it: one int for a square, else [height, width]."""
+    sides = list(size) if isinstance(size, (tuple, list)) else [size, size]
+    if len(sides) != 2:
+        raise ValueError(f"size must be one number, or height and width; got {len(sides)} numbers")
+    high, wide = (whole("size (a multiple of 4)", side, 4) for side in sides)
+    if high % 4 or wide % 4:
+        raise ValueError(
+            f"size must be a multiple of 4, or two of them, as the image is halved twice; got {high}, {wide}"
+        )
+    return high if high == wide else [high, wide]
+
+
+def _refuse_odd_widths(groups: int, *widths: int) -> None:
+    if any(width % groups for width in widths):
         raise ValueError(f"widths must be multiples of {groups} (GroupNorm has {groups} groups); got {widths}")

@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -161,7 +162,38 @@ def test_each_sample_is_told_its_own_change(name):
 def test_labels_in_full():
     torch.testing.assert_close(labels(None, 3, 2), torch.tensor([3, 3]))
     torch.testing.assert_close(labels(0, 3, 2), torch.tensor([0, 0]))
-    torch.testing.assert_close(labels(torch.tensor([2, 1]), 3, 2), torch.tensor([2, 1]))
+    for y in (torch.tensor([2, 1]), torch.tensor([2, 1], dtype=torch.uint8), [2, 1], (2, 1), np.array([2, 1], "int32")):
+        torch.testing.assert_close(labels(y, 3, 2), torch.tensor([2, 1]))
+
+
+@pytest.mark.parametrize("y", ["1", object(), {}, [None, 1], b"ab", print, [True, False], 1j])
+def test_labels_that_are_no_numbers_are_refused(y):
+    with pytest.raises(TypeError, match=r"y is .*: give (a tensor, an array or a list of|real) numbers"):
+        labels(y, 3, 2)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_network_knows_and_what_not_given_is(name):
+    """`nulls` names the conditions, and a condition that is null is as good as none."""
+    kind, config, shape = CASES[name]
+    net, x, level = perturbed(kind, config), randn(3, *shape), torch.rand(3)
+    given = {"y": config.get("classes"), "change": config.get("changes")}
+    assert {name: null.shape for name, null in net.nulls.items()} == {
+        name: (() if name == "y" else (number,)) for name, number in given.items() if number
+    }
+    full = {name: null.expand(3, *null.shape) for name, null in net.nulls.items()}
+    torch.testing.assert_close(net(x, level, **full), net(x, level), atol=0, rtol=0)
+    assert all(null.device.type == "meta" for null in kind(**config).to("meta").nulls.values())
+
+
+@pytest.mark.parametrize("kind, shape", [(MLP, (2,)), (UNet, (1, 28, 28))])
+def test_levels_and_changes_of_another_precision_are_rounded(kind, shape):
+    net = perturbed(kind, {"changes": 2, "width": 16})
+    x, level, change = randn(3, *shape), torch.tensor([0.25, 0.5, 1.0]), torch.ones(3, 2)
+    want = net(x, level, change=change)
+    torch.testing.assert_close(net(x, level.double(), change=change.half()), want, atol=0, rtol=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        net(x.bfloat16(), level, change=change)  # autocast brings x and weights together
 
 
 def test_features_of_the_level_are_sines_and_cosines():
@@ -209,6 +241,16 @@ def test_the_default_unet_fits_a_small_file():
         ({"x": torch.zeros(2, 3, 28, 28)}, r"\(B, 1, 28, 28\)"),
         ({"x": torch.zeros(2, 1, 32, 32)}, r"\(B, 1, 28, 28\)"),
         ({"x": torch.zeros(1, 28, 28)}, r"\(B, 1, 28, 28\)"),
+        ({"x": None}, r"\(B, 1, 28, 28\), not None"),
+        ({"x": [0.0] * 3}, r"\(B, 1, 28, 28\), not a list"),
+        ({"x": torch.zeros(2, 1, 28, 28).double()}, "torch.float64 on cpu, and its weights are torch.float32"),
+        ({"x": torch.zeros(2, 1, 28, 28).half()}, "both agree"),
+        ({"x": torch.zeros(2, 1, 28, 28).byte()}, "both agree"),
+        ({"x": torch.zeros(2, 1, 28, 28).cfloat()}, "both agree"),
+        ({"x": torch.zeros(2, 1, 28, 28, device="meta")}, "on meta, and its weights"),
+        ({"level": 0.5}, "level is 0.5"),
+        ({"level": [0.5, 0.5]}, "level is a list"),
+        ({"level": torch.zeros(2, dtype=torch.int64)}, "floating-point"),
         ({"level": torch.tensor(0.5)}, "level"),
         ({"level": torch.zeros(3)}, "level"),
         ({"level": torch.zeros(2, 1)}, "level"),
@@ -217,9 +259,14 @@ def test_the_default_unet_fits_a_small_file():
         ({"y": torch.tensor([0, 11])}, "null label"),
         ({"y": torch.tensor([0, 1, 2])}, "y is"),
         ({"y": torch.tensor([0.0, 1.0])}, "y is"),
+        ({"y": torch.eye(10)[:2].long()}, "y is"),
+        ({"y": 1.0}, "y is"),
+        ({"y": [0, 11]}, "null label"),
         ({"change": torch.zeros(2, 3)}, r"change has shape \(2, 3\): give \(2, 4\)"),
         ({"change": torch.zeros(4)}, "change has shape"),
         ({"change": torch.zeros(1, 4)}, "change has shape"),
+        ({"change": torch.zeros(2, 4).long()}, "change has shape"),
+        ({"change": 0.0}, "change is 0.0"),
     ],
 )
 def test_wrong_inputs_are_named(change, word):
@@ -247,7 +294,43 @@ def test_a_change_for_a_network_that_is_told_of_none_is_refused(kind):
         kind()(torch.zeros(shape), torch.zeros(2), change=torch.zeros(2, 1))
 
 
-@pytest.mark.parametrize("config", [{"size": 30}, {"size": 0}, {"channels": 0}, {"width": 20}, {"deep_width": 4}])
-def test_sizes_that_cannot_be_built_are_refused(config):
-    with pytest.raises(ValueError, match="multiple"):
-        UNet(**config)
+ODD_SIZES = {
+    "multiple": [{"size": 30}, {"size": 0}, {"size": (8, 10)}, {"size": (8, 0)}, {"width": 20}, {"deep_width": 4}],
+    "height and width": [{"size": (8, 8, 8)}, {"size": []}],
+    "channels must be": [{"channels": 0}, {"channels": math.nan}, {"channels": "1"}],
+    "width must be": [{"width": 0}, {"width": 16.0}, {"width": True}],
+    "classes .* must be": [{"classes": 0}, {"classes": -1}, {"classes": "10"}, {"classes": math.inf}, {"classes": [3]}],
+    "groups must be": [{"groups": 0}, {"groups": -8}],
+    "blocks must be": [{"blocks": 0}, {"deep_blocks": -1}],
+    "changes must be": [{"changes": -1}, {"changes": None}],
+    "variance must be": [{"variance": 1}, {"variance": "no"}],
+}
+
+
+@pytest.mark.parametrize("config, word", [(config, word) for word, configs in ODD_SIZES.items() for config in configs])
+def test_sizes_that_cannot_be_built_are_refused(config, word):
+    kinds = [MLP, UNet] if set(config) <= {"width", "classes", "changes", "variance"} and word != "multiple" else [UNet]
+    for kind in kinds:
+        with pytest.raises(ValueError, match=word):
+            kind(**config)
+
+
+@pytest.mark.parametrize("config", [{"dim": 0}, {"dim": 2.0}, {"depth": -1}, {"depth": None}])
+def test_points_and_depths_that_cannot_be_built_are_refused(config):
+    with pytest.raises(ValueError, match=r"must be a whole number from \d up"):
+        MLP(**config)
+
+
+def test_images_need_not_be_square():
+    """A square is built by one number or two; a tall image turned, seen by turned kernels, is the wide image turned."""
+    assert UNet(size=(28, 28), **SMALL).config == UNet(size=28, **SMALL).config
+    tall = perturbed(UNet, {"size": (8, 12), "classes": 3, **SMALL})
+    assert json.loads(json.dumps(tall.config)) == tall.config
+    wide = UNet(**tall.config | {"size": [12, 8]})
+    kernels = {k: v.mT if v.dim() == 4 and v.shape[2] > 1 else v for k, v in tall.state_dict().items()}
+    k = torch.arange(4 * 1).reshape(1, 2, 2).mT.flatten()  # pixel unshuffle numbers the four pixels row by row
+    kernels["stem.weight"] = kernels["stem.weight"][:, k]
+    kernels |= {name: kernels[name][k] for name in ("last.weight", "last.bias")}
+    wide.load_state_dict(kernels)
+    x, level, y = randn(2, 1, 8, 12), torch.tensor([0.2, 0.7]), torch.tensor([0, 2])
+    close(wide(x.mT, level, y), tall(x, level, y).mT)
