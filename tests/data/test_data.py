@@ -1,5 +1,6 @@
 """Data sets against their geometry, files against every way they can be wrong."""
 
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -322,6 +323,64 @@ def test_a_part_of_a_set_keeps_everything_in_step():
         assert (part.shift, part.scale, part.names) == (tiles.shift, tiles.scale, tiles.names)
     with pytest.raises(TypeError, match="slice"):
         tiles[0]
+
+
+def test_what_else_a_network_is_given_stays_with_the_data():
+    text = torch.arange(12).reshape(4, 3)
+    told = data.Data(torch.zeros(4, 2), [0, 1, 1, 0], condition={"text": text})
+    assert list(told.condition) == ["y", "text"] and told.condition["y"] is told.y
+    part = told[told.y == 1]
+    assert torch.equal(part.condition["text"], text[1:3]) and torch.equal(part.condition["y"], torch.tensor([1, 1]))
+    assert data.Data(torch.zeros(4, 2)).condition == {}
+    assert torch.equal(data.Data(torch.zeros(2, 2), condition={"y": [3, 1]}).y, torch.tensor([3, 1]))
+    assert list(dataclasses.replace(told, y=[1, 1, 1, 1]).condition["y"]) == [1, 1, 1, 1]
+    assert list(data.two_moons(9).condition) == ["y"]
+
+
+@pytest.mark.parametrize(
+    "x", [np.ones((3, 2)), [[1.0, 1.0]] * 3, [torch.ones(2)] * 3, torch.ones(3, 2).double(), torch.ones(3, 2).half()]
+)
+def test_arrays_lists_and_other_precisions_become_data(x):
+    made = data.Data(x, np.array([0, 1, 1], "int32"), names=["a", "b"], captions=["p", "q", "r"])
+    assert torch.equal(made.x, torch.ones(3, 2)) and torch.equal(made.y, torch.tensor([0, 1, 1]))
+    assert made.names == ("a", "b") and made[1:].captions == ("q", "r")
+    assert torch.equal(made.restore(np.ones(2)), torch.ones(2).double())
+
+
+ODD_SETS = [
+    ({"x": torch.zeros(0, 2)}, ValueError, "at least one row"),
+    ({"x": torch.tensor(1.0)}, ValueError, "at least one row"),
+    ({"x": torch.tensor([[math.nan, 0]] * 3)}, ValueError, "x holds NaN"),
+    ({"x": "moons"}, TypeError, "x is 'moons'"),
+    ({"x": torch.zeros(3, 2, dtype=torch.bool)}, TypeError, "x is .* real numbers"),
+    ({"y": [0, 1]}, ValueError, "3 rows"),
+    ({"y": torch.eye(3)}, ValueError, "labels are"),
+    ({"y": torch.eye(3).long()}, ValueError, "labels are"),
+    ({"y": [0.0, 1.0, 1.0]}, ValueError, "labels are"),
+    ({"y": [0, -1, 1]}, ValueError, "from -1 to 1: labels are"),
+    ({"y": [0, 1, 2], "names": ("a", "b")}, ValueError, "from 0 to 2: labels are .* 0 to 1, as named"),
+    ({"names": "ab"}, TypeError, "names is 'ab'"),
+    ({"names": (1, 2)}, TypeError, "names is a tuple: give a tuple or a list of strings"),
+    ({"captions": ("a",)}, ValueError, "1 captions for 3 samples"),
+    ({"scale": 0}, ValueError, "scale must be a number above 0"),
+    ({"scale": math.nan}, ValueError, "scale must be"),
+    ({"shift": "0"}, ValueError, "shift must be"),
+    ({"condition": {"text": torch.zeros(2, 5)}}, ValueError, "text has shape .* 3 rows"),
+    ({"condition": torch.zeros(3)}, TypeError, "give a dict"),
+    ({"condition": {7: torch.zeros(3)}}, TypeError, "give a dict"),
+]
+
+
+@pytest.mark.parametrize("given, kind, match", ODD_SETS)
+def test_what_makes_no_set_is_refused(given, kind, match):
+    with pytest.raises(kind, match=match):
+        data.Data(**{"x": torch.zeros(3, 2), **given})
+
+
+@pytest.mark.parametrize("items", [[True, False], [7], "x", 2.5, torch.tensor([0.5]), [], slice(0, 0), object()])
+def test_what_picks_nothing_is_refused(items):
+    with pytest.raises(ValueError, match=r"a set of 3 was indexed by .*: give a slice|at least one row"):
+        data.Data(torch.zeros(3, 2))[items]
 
 
 # ---- Fashion-MNIST as it is
