@@ -1,7 +1,12 @@
 """Finding data files, and writing a file so that a crash leaves the old one or the new one, never a mixture."""
 
 import os
+import re
+import secrets
+import stat
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the package: a clone, or site-packages
@@ -84,25 +89,74 @@ def read_bytes(path: Path) -> bytes:
         raise damaged(path, f"cannot be read ({error.strerror})") from error
 
 
+def printable(text: str) -> str:
+    """Text that came from a file or a path, its control characters escaped: what is shown must not steer the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def regular(path: str | Path) -> os.stat_result | None:
+    """What the system knows of the file at path, None where nothing is. OSError where it is not a regular file."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(f"{path} is a folder: name a file in it")
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(f"{path} is a device, a pipe or a socket: name a regular file")
+    return found
+
+
+def writable(path: str | Path) -> None:
+    """Raise OSError now, not after the work, where `write_atomically` could not write path. Makes nothing."""
+    regular(path)
+    parents = Path(os.path.realpath(path)).parents
+    folder = next((parent for parent in parents if parent.exists()), parents[-1])
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is not a folder, so {path} cannot be written: choose another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{folder} cannot be written to: choose another place")
+
+
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Write content beside path under a temporary name, force it to disk, then rename it over path.
 
-    A process killed at any moment leaves either the old file or the new one whole. What it may leave behind
-    is the temporary file, which the next write replaces. On an error (a full disk, say) it is removed.
+    A process killed at any moment leaves either the old file or the new one whole, and two that write at once leave one
+    of theirs. The temporary file's name is random, and must be new: no link of that name is followed. It is removed on
+    an error; what a killed writer left is removed by the first write an hour later. An old file keeps its mode, and a
+    link stays: what it points to is replaced. OSError where path is anything but a regular file.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
+    old = regular(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    _remove_leftovers(path)
+    partial = path.with_name(f".{path.name[:_KEPT]}.{secrets.token_hex(8)}.partial")
     try:
-        with open(partial, "wb") as file:
+        with open(partial, "xb") as file:
+            if old is not None:
+                os.chmod(partial, stat.S_IMODE(old.st_mode))  # before there is anything to read
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+    except FileExistsError:
+        raise  # it is not ours
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+_KEPT = 40  # characters of a name that its temporary file is named after: a name's length has a limit
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of path that nobody has touched for an hour, which is longer than a write takes."""
+    ours = re.compile(rf"\.{re.escape(path.name[:_KEPT])}\.[0-9a-f]{{16}}\.partial")
+    with suppress(OSError):  # as from a folder that may be written but not listed
+        for entry in os.scandir(path.parent):
+            if ours.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > 3600:
+                os.unlink(entry)
 
 
 def _sync_folder(folder: Path) -> None:
