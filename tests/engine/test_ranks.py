@@ -33,11 +33,11 @@ def free_port():
         return free.getsockname()[1]
 
 
-def together(count, work, *arguments):
+def together(count, work, *arguments, begin="forkserver"):
     """Run work(*arguments) in `count` processes that have joined."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": "lo"}
     mp.set_forkserver_preload([__name__])  # torch is imported once for all of them
-    mp.start_processes(_one, (count, work, arguments), count, start_method="forkserver")
+    mp.start_processes(_one, (count, work, arguments), count, start_method=begin)
 
 
 def _one(rank, count, work, arguments):
@@ -128,6 +128,72 @@ def test_who_asks_to_stop_is_heard_by_all_ranks(count, tmp_path):
     together(count, heard, tmp_path)
     for rank in range(count):
         assert load_file(tmp_path / f"{rank}.safetensors")["told"].tolist() == [False, True, True]
+
+
+def spoken(folder):
+    """What each rank knows of itself, of rank 0 and of the mean; left in a file for each."""
+    me, count = ranks.rank(), ranks.world()
+    told = {"agreed": torch.tensor(ranks.agreed(10 + me)), "mean": ranks.mean(torch.tensor([float(me), 1.0]))}
+    texts = ranks.agreed({"rank": me, "steps": [me, 7]})
+    told |= {"named": torch.tensor([texts["rank"], *texts["steps"]]), "share": torch.arange(12)[ranks.share()].clone()}
+    given = torch.full((2,), float(me))
+    ranks.mean(given)
+    net = ranks.wrapped(torch.nn.Linear(1, 1, bias=False))
+    with torch.no_grad():
+        next(net.parameters()).fill_(1.0)
+    net(torch.full((1, 1), float(me))).sum().backward()
+    told |= {"given": given, "gradient": next(net.parameters()).grad.clone(), "count": torch.tensor(count)}
+    save_file(told, folder / f"{me}.safetensors")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks, which is quick, and safe on Linux only")
+@pytest.mark.parametrize("count", [1, 3])
+def test_rank_0_speaks_for_all_and_a_mean_is_over_all(count, tmp_path):
+    together(count, spoken, tmp_path, begin="fork")
+    mean = (count - 1) / 2
+    for me in range(count):
+        told = load_file(tmp_path / f"{me}.safetensors")
+        assert told["agreed"] == 10 and told["named"].tolist() == [0, 0, 7] and told["count"] == count
+        assert_close(told["mean"], torch.tensor([mean, 1.0]))
+        assert_close(told["gradient"], torch.tensor([[mean]]))
+        assert told["share"].tolist() == list(range(12))[me::count]
+        assert told["given"].tolist() == [me, me]  # what is given stays as it was
+
+
+def test_alone_everything_is_as_it_was():
+    net, value = torch.nn.Linear(2, 2), torch.ones(2)
+    assert (ranks.rank(), ranks.world(), ranks.share()) == (0, 1, slice(0, None, 1))
+    assert ranks.wrapped(net) is net and ranks.mean(value) is value and ranks.agreed("mine") == "mine"
+    assert [ranks.any_says(flag, torch.device("cpu")) for flag in (False, True)] == [False, True]
+
+
+@pytest.mark.parametrize("size", [None, "1"])
+def test_one_process_joins_nobody(monkeypatch, size):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    if size:
+        monkeypatch.setenv("WORLD_SIZE", size)
+    monkeypatch.setattr(ranks.dist, "init_process_group", lambda *_: pytest.fail("there is nobody to meet"))
+    with ranks.joined(torch.device("cpu")):
+        assert ranks.world() == 1
+
+
+@pytest.mark.parametrize("device, talk", [("cpu", "gloo"), ("cuda:3", "nccl")])
+@pytest.mark.parametrize("error", [None, KeyError])
+def test_ranks_meet_by_what_their_device_speaks_and_part_however_it_ends(monkeypatch, device, talk, error):
+    """Rehearsed without a GPU: its number is set before the ranks meet, since NCCL would take the first for all."""
+    heard = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: heard.append(str(device)))
+    monkeypatch.setattr(ranks.dist, "init_process_group", heard.append)
+    monkeypatch.setattr(ranks.dist, "destroy_process_group", lambda: heard.append("parted"))
+    try:
+        with ranks.joined(torch.device(device)):
+            heard.append("work")
+            if error:
+                raise error
+    except KeyError:
+        assert error
+    assert heard == [*([device] if device != "cpu" else []), talk, "work", "parted"]
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):

@@ -1,13 +1,15 @@
-"""Planted bugs: change one symbol of the core, and see whether a test or a notebook goes red.
+"""Planted bugs: change one symbol of the package, and see whether a test or a notebook goes red.
 
-    python -m tests.mutation.mutants [--seed 0] [--lines 180] [--module samplers] [--jobs 1] [--no-notebooks]
+    python -m tests.mutation.mutants --lines 180 --seed 0                      # a sample of the whole package
+    python -m tests.mutation.mutants --module samplers engine --lines 0        # a module and a room, in full
+    python -m tests.mutation.mutants --module data --quick --no-notebooks      # by the quick tests alone
 
 `rules.py` makes the mutants, a seed chooses the lines, and every mutant of a chosen line is replayed in a copy
-of the repository: first the tests of its own module, then the others that reach it; what survives them meets the
-notebooks. The table counts who caught what. A mutant that keeps every promise of the docstrings is named, with the
-reason, in equivalent.txt. The exit status is 1 if less than 95 % of the others are caught, or if that file is out of
-date. The working tree is never touched. After torch has been imported once, a process is forked for each mutant, so
-this runs on Linux and macOS.
+of the repository: first the quick tests of its own module, then the others that reach it, then all their slow ones;
+what survives them meets the notebooks. The table counts who caught what. A mutant that keeps every promise of the
+docstrings is named, with the reason, in equivalent.txt. The exit status is 1 if less than 95 % of the others are
+caught, or if that file is out of date. The working tree is never touched. After torch has been imported once, a
+process is forked for each mutant, so this runs on Linux and macOS.
 
 Why not mutmut or cosmic-ray (3.8.1 and 8.7.0 were looked at): neither draws a seeded sample; mutmut's list of rules is
 closed, so that nothing exchanges alpha with sigma, and it leaves decorated functions alone; cosmic-ray mutates files in
@@ -52,19 +54,45 @@ TESTS = {  # which test files can tell, the quickest first
     "likelihood": ("maths/likelihood",),
     "estimates": ("evaluation/metrics", "peers/metrics_peers"),
     "notation": ("maths/notation",),
-    "evaluation.metrics": ("evaluation/metrics", "peers/metrics_peers"),
+    "networks.layers": ("networks/networks",),
+    "networks.mlp": ("networks/networks",),
+    "networks.unet": ("networks/networks",),
+    "data.dataset": ("data/data",),
+    "data.points": ("data/data",),
+    "data.drawing": ("data/data",),
+    "data.images": ("data/data",),
+    "data.files": ("data/data", "engine/checkpoints"),
     "engine.augmentations": ("engine/augmentations", "engine/training"),
     "engine.ranks": ("engine/ranks", "engine/training"),
     "engine.feed": ("engine/training", "engine/ranks"),
     "engine.state": ("engine/training", "engine/checkpoints", "engine/ranks"),
     "engine.train": ("engine/training", "engine/checkpoints", "engine/ranks"),
     "engine.checkpoints": ("engine/checkpoints", "engine/training", "engine/ranks"),
+    "engine.runtime": ("engine/runtime",),
+    "engine.presets": ("engine/presets",),
+    "engine.runs": ("engine/runs",),
+    "engine.generate": ("engine/generate",),
+    "engine.commands": ("house/cli", "engine/survival", "engine/ranks"),
+    "evaluation.metrics": ("evaluation/metrics", "peers/metrics_peers"),
+    "evaluation.judge": ("evaluation/judge", "house/cli"),
+    "evaluation.inception": ("evaluation/judge",),
+    "evaluation.score": ("evaluation/score",),
+    "evaluation.commands": ("house/cli",),
+    "show.pixels": ("show/plots", "show/widgets"),
+    "show.plots": ("show/plots",),
+    "show.widgets": ("show/widgets",),
+    "course.checks": ("course/checks",),
+    "course.notebooks": ("house/hygiene",),
+    "course.lab": ("house/cli",),
+    "course.doctor": ("course/doctor", "house/cli"),
+    "course.commands": ("house/cli",),
+    "__main__": ("house/cli",),
 }  # fmt: skip
 COPIED = (".ci", "minidiff", "tests", "notebooks", "data", "pyproject.toml", "README.md")
 WANTED = 0.95
 WALL, MEMORY = 3600, 12 * 2**30  # seconds and bytes; a mutant's CPU time is limited by what the original took
 PYTEST = ["-x", "-q", "-p", "no:cacheprovider"]
-UNIT = [*PYTEST, "-p", "no:nbval", "-p", "no:anyio", "-o", "addopts="]
+UNIT = [*PYTEST, "-p", "no:nbval", "-p", "no:anyio", "-p", "no:xdist", "-o", "addopts="]
 
 Key = tuple[str, str, str]  # module.function, the line before, the line after
 Stages = list[list[str]]  # arguments of pytest, to be tried one after the other
@@ -148,13 +176,16 @@ def replay(folder: Path, stages: Stages, cpu: float, answer) -> None:
     with contextlib.suppress(ValueError, OSError):  # macOS knows the limit but will not set it
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     sys.path.insert(0, str(folder))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+        del sys.modules[name]  # the copy has tests of its own
     os.environ |= {"PYTHONPATH": str(folder), "TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
     tempfile.tempdir = str(folder)
     log = os.open(folder / "replay.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1), os.dup2(log, 2)
     failure, status = FirstFailure(), 0
     for arguments in stages:
-        status = status or int(pytest.main([*arguments, "--rootdir", str(folder)], plugins=[failure]))
+        ended = int(pytest.main([*arguments, "--rootdir", str(folder)], plugins=[failure]))
+        status = status or ended * (ended != pytest.ExitCode.NO_TESTS_COLLECTED)  # a file may have no slow ones
     package = sys.modules.get("minidiff")
     ours = package is None or Path(package.__file__).is_relative_to(folder)
     answer.send((status if ours else -1, failure.name))
@@ -206,7 +237,7 @@ def replayed(trials: list[Trial], cpu: float, copies: list[Path]) -> Iterator[tu
                 one = Replay(waiting[-1][0], free.pop(), waiting.pop()[1], cpu)
                 running[one.answer] = one
             ended = multiprocessing.connection.wait(list(running), timeout=30)
-            for answer in [*running] if not ended else ended:
+            for answer in ended or [*running]:
                 if ended or time.monotonic() - running[answer].begun > WALL:
                     one = running.pop(answer)
                     if not ended:
@@ -219,11 +250,12 @@ def replayed(trials: list[Trial], cpu: float, copies: list[Path]) -> Iterator[tu
             one.stop()
 
 
-def unit_stages(module: str, root: Path) -> Stages:
-    """The module's own tests, then all the others that reach it."""
+def unit_stages(module: str, root: Path, quick: bool) -> Stages:
+    """The quick tests of the module's own file, then of the others that reach it, then the slow ones of all."""
     paths = [Path("tests", room, f"test_{name}.py") for room, name in (test.split("/") for test in TESTS[module])]
     own, *others = (str(path) for path in paths if (root / path).exists())
-    return [[*UNIT, own], *([[*UNIT, *others]] if others else [])]
+    stages = [["-m", "not slow", own], ["-m", "not slow", *others]] + [["-m", "slow", own, *others]] * (not quick)
+    return [[*UNIT, *stage] for stage in stages if len(stage) > 2]
 
 
 def asked(trials: list[Trial], copies: list[Path], verdicts: dict[Mutant, str]) -> None:
@@ -285,9 +317,11 @@ def copied(root: Path, copy: Path) -> Path:
     return copy
 
 
-def hunt(some: list[Mutant], known: dict, notebooks: bool, root: Path, copies: list[Path], verdicts: dict) -> None:
+def hunt(
+    some: list[Mutant], known: dict, quick: bool, notebooks: bool, root: Path, copies: list[Path], verdicts: dict
+) -> None:
     """Fill verdicts: who caught each mutant, "" for nobody. Those known to be equivalent are spared the notebooks."""
-    asked([(mutant, unit_stages(mutant.module, root)) for mutant in some], copies, verdicts)
+    asked([(mutant, unit_stages(mutant.module, root, quick)) for mutant in some], copies, verdicts)
     unknown = [mutant for mutant in some if not verdicts[mutant] and mutant.key not in known]
     books = sorted(str(path.relative_to(root)) for path in (root / "notebooks").glob("*.ipynb"))
     if notebooks and books and unknown:
@@ -298,18 +332,20 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--seed", type=int, default=0, help="which lines are drawn (default 0)")
     parser.add_argument("--lines", type=int, default=180, help="how many lines are drawn; 0 means all (default 180)")
-    parser.add_argument("--module", choices=TESTS, help="mutate this module only")
+    parser.add_argument("--module", nargs="+", default=[""], help="mutate these modules, or rooms, only")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time (default 1)")
+    parser.add_argument("--quick", action="store_true", help="leave out the tests marked slow")
     parser.add_argument("--no-notebooks", action="store_true", help="ask the tests only")
     options, begun = parser.parse_args(arguments), time.monotonic()
     paths = {name: source(root, name) for name in TESTS}
     every = [one for name, path in paths.items() if path.exists() for one in mutants_of(name, path.read_text())]
-    some = chosen([one for one in every if options.module in (None, one.module)], options.lines, options.seed)
+    wanted = tuple(f"{name}." if name else "" for name in options.module)  # data. is a room, data.files. a module
+    some = chosen([one for one in every if f"{one.module}.".startswith(wanted)], options.lines, options.seed)
     known, verdicts = equivalents(root / "tests" / "mutation" / "equivalent.txt"), {}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         try:
             copies = [copied(root, Path(folder).resolve() / str(k)) for k in range(options.jobs)]
-            hunt(some, known, not options.no_notebooks, root, copies, verdicts)
+            hunt(some, known, options.quick, not options.no_notebooks, root, copies, verdicts)
         except KeyboardInterrupt:
             print("\nstopped: what follows counts the mutants so far")
         except RuntimeError as error:
