@@ -8,21 +8,26 @@ import torch
 from torch import Tensor
 
 from .predictions import LearnedDenoiser, coefficients
-from .schedules import Schedule, angle, at, evaluate, last_time, log_snr, rates
+from .schedules import Schedule, angle, at, evaluate, inside, log_snr, pair, rates, t_max
 
 Levels = Callable[[int, torch.Generator], Tensor]  # (n, generator) -> n training times t
-
-
 Weight = Callable[[Tensor], Tensor]  # t (B,) -> a factor for each sample's loss
 
 
 def denoising_loss(denoiser: LearnedDenoiser, x0: Tensor, t: Tensor, eps: Tensor | None = None, **cond) -> Tensor:
     """Squared error on the target a * x0 + b * eps, one number a sample; for "eps" it is Ho et al. 2020, Eq. 14.
 
-    x0: (B, *), t: (B,), eps like x0 (drawn if None) -> (B,), a mean over each sample's coordinates. To choose a target
-    is to choose a weight on the error of x0: (det / sigma)^2, with det = alpha * b - sigma * a.
+    denoiser: whose network, schedule and target they are
+    x0, t: samples (B, *) and their times (B,)
+    eps: noise like x0, drawn if None
+    cond: what the network is told, such as y=labels
+
+    Returns (B,), a mean over each sample's coordinates. To choose a target is to choose a weight on the error of x0:
+    (det / sigma)^2, with det = alpha * b - sigma * a. Raises ValueError for an eps of another shape.
     """
     eps = torch.randn_like(x0) if eps is None else eps
+    if eps.shape != x0.shape:
+        raise ValueError(f"eps must be like x0, {tuple(x0.shape)}, or None to be drawn; got {tuple(eps.shape)}")
     alpha, sigma = at(denoiser.schedule, t, x0)
     a, b = at(coefficients(denoiser.target, denoiser.schedule), t, x0)
     out = denoiser.output(alpha * x0 + sigma * eps, t, **cond)[:, : x0.shape[1]]  # without a learned variance
@@ -55,6 +60,7 @@ def weighting(name: str, denoiser: LearnedDenoiser) -> Weight:
         raise ValueError(f"unknown weighting {name!r}; choose from {', '.join(WEIGHTS)}")
 
     def weight(t: Tensor) -> Tensor:
+        t = inside(denoiser.schedule, t)  # at the very ends some weights are infinite, and their factors 0 * infinity
         (alpha, sigma), (a, b) = denoiser.schedule(t), coefficients(denoiser.target, denoiser.schedule)(t)
         return WEIGHTS[name](denoiser.schedule, t) * (sigma / (alpha * b - sigma * a)) ** 2
 
@@ -63,7 +69,7 @@ def weighting(name: str, denoiser: LearnedDenoiser) -> Weight:
 
 def uniform_angle(schedule: Schedule) -> Levels:
     """Training times whose noise angle is uniform between the schedule's ends; on cosine, t uniform in [0, 1]."""
-    first, final = (float(angle(*evaluate(schedule, t))) for t in (0.0, last_time(schedule)))
+    first, final = (float(angle(*evaluate(schedule, t))) for t in (0.0, t_max(schedule)))
     return _levels(schedule, lambda share: first + (final - first) * share)
 
 
@@ -78,14 +84,14 @@ def lognormal(schedule: Schedule, mean: float = -0.5, std: float = 1.2) -> Level
 
 
 def _levels(schedule: Schedule, angle_of: Callable[[Tensor], Tensor]) -> Levels:
-    """Turn a map from (0, 1) to noise angles into times, stratified over the batch so that every level is seen."""
-    times = torch.linspace(0, 1, 20_001, dtype=torch.float64) ** 3 * last_time(schedule)  # dense near the data
-    angles = angle(*schedule(times)).numpy()
+    """Turn a map from (0, 1) to noise angles into times off the exact ends, stratified so that every level is seen."""
+    times = torch.linspace(0, 1, 20_001, dtype=torch.float64) ** 3 * t_max(schedule)  # dense near the data
+    angles = angle(*pair(schedule, times)).detach().numpy()
 
     def levels(n: int, generator: torch.Generator) -> Tensor:
         share = (torch.arange(n) + torch.rand(1, generator=generator, dtype=torch.float64)) / n
         wanted = angle_of(share[torch.randperm(n, generator=generator)]).numpy()
-        return torch.from_numpy(np.interp(wanted, angles, times.numpy())).float()
+        return inside(schedule, torch.from_numpy(np.interp(wanted, angles, times.numpy())).float())
 
     return levels
 
