@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from .predictions import AnyDenoiser, Prediction, combine, velocity_target
-from .schedules import Random, Schedule, evaluate, inside, number, refuse_time, require, slopes, tensor
+from .schedules import Random, Schedule, evaluate, inside, normal, number, refuse_time, require, slopes, tensor
 
 
 class Step(Protocol):
@@ -269,9 +269,8 @@ def sde_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generato
 
 
 def noise_like(x: Tensor, generator: Random) -> Tensor:
-    """Unit noise of x's shape, drawn where the generator lives and then moved: a CPU seed is the same everywhere."""
-    device = x.device if generator is None else generator.device
-    return torch.randn(x.shape, dtype=x.dtype, generator=generator, device=device).to(x.device)
+    """Unit Gaussian noise of x's shape, kind and device, from one generator or from one a row."""
+    return normal(tuple(x.shape), generator, x)
 
 
 def refuse_noise(t: float, s: float, eta: float = 1.0, temperature: float = 1.0) -> None:

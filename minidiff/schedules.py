@@ -15,13 +15,15 @@ from types import FunctionType
 from typing import Any
 from weakref import ref
 
+import numpy as np
 import torch
 from torch import Tensor
 
 Schedule = Callable[[Tensor], tuple[Tensor, Tensor]]
 Time = float | Tensor  # a Python float while sampling; a tensor, () or (B,), while training
 FLOATS = {torch.float32, torch.float64, torch.bfloat16, torch.float16}
-Random = torch.Generator | None  # where random numbers come from; None is torch's own generator
+# Where random numbers come from: one generator for all samples, or NumPy's, one a sample; None is torch's own.
+Random = torch.Generator | list[np.random.Generator] | None
 
 
 def linear_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tuple[Tensor, Tensor]:
@@ -329,7 +331,28 @@ def start(schedule: Schedule, t: Time, shape: tuple[int, ...], generator: Random
     shape: (B, *).
     generator: of the random numbers.
     """
-    return evaluate(schedule, number("t", t))[1] * torch.randn(shape, generator=generator)
+    return evaluate(schedule, number("t", t))[1] * normal(shape, generator)
+
+
+def normal(shape: tuple[int, ...], generator: Random = None, like: Tensor | None = None) -> Tensor:
+    """Unit Gaussian noise of a shape (B, *), drawn where the generator lives, then moved: a CPU seed is the same everywhere.
+
+    generator: one for all rows, or NumPy's, one for each of the B rows, which then depend on nothing else.
+    like: a tensor whose dtype and device the noise takes; None: float32 on the CPU.
+
+    Raises ValueError for another number of generators than rows, TypeError for other generators.
+    """
+    dtype, device = (torch.float32, torch.device("cpu")) if like is None else (like.dtype, like.device)
+    if generator is None or hasattr(generator, "device"):
+        home = device if generator is None else generator.device
+        return torch.randn(shape, dtype=dtype, generator=generator, device=home).to(device)
+    if not isinstance(generator, list) or not all(isinstance(one, np.random.Generator) for one in generator):
+        raise TypeError(
+            f"generator must be a torch.Generator, or a list of NumPy's, one a sample; got {generator!r:.80}"
+        )
+    require(len(generator) == shape[0], f"{len(generator)} generators were given for {shape[0]} samples: give one each")
+    kind = np.float64 if dtype == torch.float64 else np.float32
+    return torch.from_numpy(np.stack([one.standard_normal(shape[1:], kind) for one in generator])).to(device, dtype)
 
 
 def require(truth: Any, sentence: str) -> None:

@@ -17,7 +17,7 @@ from ..data import find
 from ..data.files import write_atomically
 from ..schedules import start
 from . import checkpoints, ranks
-from .generate import SAMPLERS, generate, times_for
+from .generate import SAMPLERS, generate, streams, times_for
 from .presets import DATA_SETS, PRESETS, SHIPPED
 from .runs import RUN, Training, begin, resume
 from .runtime import progress, runtime
@@ -93,7 +93,7 @@ def sample_command(a: argparse.Namespace) -> int:
         )
     _writable(a.out)
     y = _labels(a.label, a.number, described["names"])
-    generator = torch.Generator().manual_seed(a.seed)
+    generator = streams(a.seed, range(a.number))
     shape = (a.number, *described["shape"])
     times, step = times_for(a.sampler, denoiser.schedule, a.steps), SAMPLERS[a.sampler](a.temperature)
     noise = a.temperature * start(denoiser.schedule, float(times[0]), shape, generator)

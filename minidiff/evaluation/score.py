@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from .. import data
-from ..engine.generate import generate
+from ..engine.generate import generate, streams
 from ..estimates import jackknife
 from ..predictions import AnyDenoiser
-from ..schedules import last_time, start
+from ..schedules import start, t_max
 from .judge import load_judge
 from .metrics import class_fidelity, frechet_distance, kernel_distance, precision_recall
 
@@ -23,9 +23,8 @@ def score(denoiser: AnyDenoiser, *, number: int = 10_000, steps: int = 50, seed:
     """
     judge, test, clothes = load_judge(), data.fashion_mnist("test"), data.fashion_mnist("train")
     y = torch.arange(number) % len(test.names)
-    noise = start(
-        denoiser.schedule, last_time(denoiser.schedule), (number, 1, 28, 28), torch.Generator().manual_seed(seed)
-    )
+    shape, own = (number, 1, 28, 28), streams(seed, range(number))
+    noise = start(denoiser.schedule, t_max(denoiser.schedule), shape, own)
     x = generate(denoiser, noise, y, steps=steps)
     compared = _compared(*(judge.features(images) for images in (test.x, x, clothes.x[:number])))
     agreement = class_fidelity(judge.classify(x), y)
