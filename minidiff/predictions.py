@@ -17,6 +17,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from .conditions import complete, nulls_of
 from .schedules import Schedule, Time, angle, at, evaluate, number, pair, rates, t_max, time_at
 
 Inverse = tuple[tuple[float, float], tuple[float, float]]
@@ -176,6 +177,8 @@ class LearnedDenoiser(nn.Module):
 
     def output(self, x_t: Tensor, t: Time, **cond) -> Tensor:
         """The raw output of the network, which sees an input of unit variance and the noise angle."""
+        nulls = nulls_of(self.net)
+        cond = cond if nulls is None else complete(cond, nulls, x_t)
         alpha, sigma = at(self.schedule, t, x_t)
         level, size = angle(alpha, sigma), (alpha**2 + sigma**2) ** 0.5
         if isinstance(level, Tensor):

@@ -1,41 +1,109 @@
-"""What a step is fed: which samples, times and noise, as a function of (seed, step), so that a resume changes no bit."""
+"""What a training step is fed: samples, times, noise and conditions, as a function of (seed, step).
 
-from collections.abc import Callable, Iterable, Iterator
+Whether a training was stopped and resumed, and how many ranks share it, changes no bit.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..conditions import Condition, hide
+from ..losses import Levels
 from . import ranks
+from .augmentations import Augmentation
 
 T = TypeVar("T")
+Drop = list[tuple[tuple[str, ...], float]]  # conditions that are hidden together, and how often
 
 
-def draw(seed, batch, n, shape, levels, drop, device, step) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """All that is random in a step: which samples, at which times, with which noise and which labels dropped.
+class Batch(NamedTuple):
+    """One rank's share of a step: samples (B, *), times (B,), noise like the samples, conditions (B, ...) by name."""
 
-    It is drawn on the CPU, for the whole batch, and of all but the samples this rank keeps its share: the same numbers
-    on every machine, whatever the number of ranks.
+    x0: Tensor
+    t: Tensor
+    eps: Tensor
+    condition: Condition
+
+
+class Draw(NamedTuple):
+    """All that is random in a step: rows of the data (of the whole batch), times, noise and the rows to be hidden."""
+
+    rows: Tensor
+    t: Tensor
+    eps: Tensor
+    hidden: list[Tensor]
+
+
+class Feed(NamedTuple):
+    """What the batches of a training are made from.
+
+    data: (N, *), on the device of the training
+    condition: name -> one row a sample of the data
+    nulls: name -> what "not told" looks like
+    batch: samples a step, over all ranks
+    seed: decides all that is random
+    levels: where the training times come from
+    drop: which conditions are hidden together, and how often
+    augment: changes samples and says how, or None
     """
-    generator = generator_for(seed, 1, step)
-    chosen, t = order(seed, step * batch, batch, n), levels(batch, generator)
-    eps = torch.randn(batch, *shape, generator=generator)
-    dropped = None if drop is None else torch.rand(batch, generator=generator) < drop
-    rest = (part if part is None else to_device(part[ranks.share()], device) for part in (t, eps, dropped))
-    return to_device(chosen, device), *rest
+
+    data: Tensor
+    condition: Condition
+    nulls: Condition
+    batch: int
+    seed: int
+    levels: Levels
+    drop: Drop
+    augment: Augmentation | None
+
+    def batches(self, steps: range) -> Iterator[Batch]:
+        """This rank's batch of each step; on a GPU, which works while Python goes on, the next is drawn in advance."""
+        in_turn = prefetch if self.data.device.type != "cpu" else map
+        for step, drawn in zip(steps, in_turn(self.draw, steps), strict=True):
+            x0, told = self.samples(drawn.rows, step)
+            for (names, _), hidden in zip(self.drop, drawn.hidden, strict=True):
+                told |= hide({name: told[name] for name in names}, self.nulls, hidden)
+            yield Batch(x0, drawn.t, drawn.eps, told)
+
+    def draw(self, step: int) -> Draw:
+        """Drawn on the CPU for the whole batch, of which this rank keeps its share: the same on every machine."""
+        generator, n = generator_for(self.seed, 1, step), self.batch
+        rows, t = order(self.seed, step * n, n, len(self.data)), self.levels(n, generator)
+        eps = torch.randn(n, *self.data.shape[1:], generator=generator)
+        hidden = [torch.rand(n, generator=generator) < rate for _, rate in self.drop]
+        sent = [to_device(part[ranks.share()], self.data.device) for part in (t, eps.to(self.data.dtype), *hidden)]
+        return Draw(to_device(rows, self.data.device), sent[0], sent[1], sent[2:])
+
+    def samples(self, rows: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """This rank's samples and conditions; each rank augments the whole batch: their number changes nothing."""
+        mine = ranks.share()
+        if self.augment is None:
+            return self.data[rows[mine]], {name: value[rows[mine]] for name, value in self.condition.items()}
+        told = {name: value[rows] for name, value in self.condition.items()}
+        x0, told = self.augment(self.data[rows], told, generator_for(self.seed, 2, step))
+        return x0[mine], {name: value[mine] for name, value in told.items()}
+
+
+def drop_rates(drop: float | Mapping[str, float], names: Iterable[str]) -> Drop:
+    """One rate hides all conditions of a sample together; a mapping hides each of its names by itself."""
+    if isinstance(drop, Mapping):
+        return [((name,), drop[name]) for name in sorted(drop)]
+    return [(tuple(names), drop)] if names else []
 
 
 def to_device(value: Tensor, device: torch.device) -> Tensor:
-    """The value on the device; for a GPU through pinned memory, so that nobody waits for the copy."""
+    """The value on the device; for a GPU through pinned memory, so that the copy does not block."""
     value = value.pin_memory() if device.type == "cuda" else value
     return value.to(device, non_blocking=True)
 
 
 def prefetch(make: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:
-    """map(make, numbers), each made in the background while the one before is in use."""
+    """map(make, numbers), computing the next item in a background thread while the current one is in use."""
     with ThreadPoolExecutor(1) as worker:
         soon = None
         for number in numbers:
@@ -47,7 +115,7 @@ def prefetch(make: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:
 
 
 def generator_for(*key: int) -> torch.Generator:
-    """A CPU generator for one place of a run, such as (seed, 1, step).
+    """A CPU generator for one place of a training, such as (seed, 1, step).
 
     Hashed, because torch's CPU generator reads only the low 32 bits of a seed: seed * 2^32 + step would not do.
     """
@@ -55,7 +123,7 @@ def generator_for(*key: int) -> torch.Generator:
 
 
 def order(seed: int, first: int, count: int, n: int) -> Tensor:
-    """Which of n samples are images first, ..., first + count - 1 of the run: one shuffle an epoch. (count,) int64."""
+    """Which of n samples are images first to first + count - 1 of the training: a shuffle an epoch. (count,)."""
     place = torch.arange(first, first + count)
     return torch.cat([_shuffle(seed, e, n)[place[place // n == e] % n] for e in (place // n).unique().tolist()])
 

@@ -7,33 +7,70 @@ from torch import Tensor, nn
 
 from ..predictions import LearnedDenoiser
 
+# The average weighs step k by about k^(power - 1), so its memory is a fixed share of the training, however long
+# (the power-function EMA of Karras et al. 2024).
+AVERAGE_POWER = 17.0
 
-class Run:
+
+class TrainState:
     """All that training changes: the denoiser, its running average, Adam's moments and the number of steps taken.
 
-    `average` (EMA) is a denoiser of its own, and usually the better one. Save a Run, restore it, and training goes on
-    bit for bit as if it had never stopped.
+    `average` (EMA) is a denoiser of its own, and usually the better one. Save a state, restore it, and training goes on
+    bit for bit as if it had never stopped. `settings` are those of the training that has begun, None before it has:
+    `train` refuses others, because the learning rate and the order of the samples depend on them.
     """
 
     def __init__(self, denoiser: LearnedDenoiser):
         self.denoiser, self.step = denoiser, 0
-        self.average = copy.deepcopy(denoiser).eval().requires_grad_(False)
+        self.settings: dict | None = None
+        with torch.inference_mode(False):  # what is made under it could never be changed in place
+            self.average = copy.deepcopy(denoiser).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(denoiser.parameters(), betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+        self.broken: Tensor | None = None  # on a GPU: 1 once a gradient was not finite, and nothing was learned since
 
-    def advance(self, loss: Tensor, lr: float) -> None:
-        """One step of Adam (Kingma & Ba 2015), gradients clipped to norm 1, and of the average."""
+    def keep_to(self, settings: dict) -> None:
+        """Begin with these settings, or go on with them. Raises ValueError where the training began with others."""
+        self.settings = settings if self.settings is None or not self.step else self.settings
+        other = [name for name, value in settings.items() if self.settings.get(name, value) != value]
+        if other:
+            began, asked = (", ".join(f"{name}={said[name]}" for name in other) for said in (self.settings, settings))
+            raise ValueError(
+                f"this training began with {began}, not {asked}: go on as it began, or make a new TrainState"
+            )
+
+    def advance(self, loss: Tensor, lr: float, wait: bool = True) -> bool:
+        """One step of Adam (Kingma & Ba 2015), gradients clipped to norm 1, and of the average.
+
+        False, and nothing has changed, where the gradient is not finite. wait = False never asks the device, which on a
+        GPU would wait for the answer: then the optimiser skips that step and all later ones, and `finite` tells.
+        """
         self.optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.denoiser.parameters(), 1.0)
+        norm = nn.utils.clip_grad_norm_(self.denoiser.parameters(), 1.0)
+        if wait and not norm.isfinite():
+            return False
+        if not wait and self.optimizer.defaults["fused"]:
+            bad = (~norm.isfinite()).float()
+            self.broken = bad if self.broken is None else torch.maximum(self.broken, bad)
+            self.optimizer.found_inf = self.broken  # what torch.amp.GradScaler sets: a fused step then changes nothing
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
         self.step += 1
+        self._follow()
+        return True
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """The average moves towards the parameters; buffers, such as running statistics, are taken as they are."""
         keep = (1 - 1 / self.step) ** AVERAGE_POWER
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.denoiser.parameters()), 1 - keep)
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.denoiser.parameters()), 1 - keep)
+        for mine, theirs in zip(self.average.buffers(), self.denoiser.buffers(), strict=True):
+            mine.copy_(theirs)
+
+    def finite(self) -> bool:
+        """Whether every gradient so far was finite; on a GPU, asking makes it wait."""
+        return self.broken is None or not bool(self.broken)
 
 
-# The average weighs step k by about k^(power - 1), so its memory is a fixed share of the run, however long
-# (the power-function EMA of Karras et al. 2024).
-AVERAGE_POWER = 17.0
+Run = TrainState  # the name of earlier versions

@@ -1,117 +1,210 @@
 """Training: noise the data, ask the network for its target, take the squared error.
 
 `train` is a generator of losses, so progress bars, logging, early stopping and checkpoints are the caller's.
-All randomness is a function of (seed, step): stopping and resuming changes no bit, and the ranks of a run (see ranks.py)
-share out the batches that one process alone would see.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import nullcontext
-from functools import partial
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from ..losses import Levels, Weight, denoising_loss, uniform_angle
+from ..conditions import Condition, complete, nulls_of
+from ..data import Data
+from ..losses import LEVELS, Levels, Weight, denoising_loss, weighting
 from ..predictions import LearnedDenoiser
+from ..schedules import number, tensor, whole
 from . import ranks
-from .augmentations import Augmentation
-from .feed import draw, generator_for, prefetch
-from .state import Run
+from .augmentations import AUGMENTATIONS, Augmentation
+from .feed import Batch, Feed, drop_rates
+from .state import TrainState
+
+T = TypeVar("T")
+CHECK_EVERY = 50  # on a GPU: steps between two looks at the loss, since reading it makes the GPU wait
 
 
 class TrainingError(RuntimeError):
     """Training that cannot go on; the message says at which step, why, and what to try."""
 
 
-CHECK_EVERY = 50  # steps between two looks at a loss on a GPU (on any device but the CPU), which has to stop for each
-
-
 def train(
     denoiser: LearnedDenoiser,
-    data: Tensor,
+    data: Data | Tensor,
     *,
     steps: int,
+    condition: Condition | None = None,
     labels: Tensor | None = None,
     batch: int = 128,
     lr: float = 2e-3,
     seed: int = 0,
-    drop: float = 0.1,
-    levels: Levels | None = None,
-    weight: Weight | None = None,
-    augment: Augmentation | None = None,
+    drop: float | Mapping[str, float] = 0.1,
+    levels: Levels | str | None = None,
+    weight: Weight | str | None = None,
+    augment: Augmentation | str | None = None,
     bf16: bool = False,
-    run: Run | None = None,
+    run: TrainState | None = None,
 ) -> Iterator[Tensor]:
     """Train in place, yielding each step's mean loss, detached: `for loss in train(denoiser, data, steps=2000): ...`
 
-    data: (N, *) standardised, or a data.Data, which brings its labels. labels: (N,) int64, replaced by the null label
-    with probability `drop`, which is what guidance needs. levels: where the training times come from
-    (default: uniform_angle). weight: a factor on each sample's loss, as from `weighting` (default: 1). augment: changes
-    samples and says how, as in `augmentations`; the network must be built with as many `changes` (Karras et al. 2022,
-    Appendix F.2). bf16: run the network in bfloat16. run: a Run of this denoiser, to keep its average or to resume; it
-    goes on from run.step to `steps`, which must stay what it was, since the learning rate depends on it. Raises
-    ValueError for unusable arguments and TrainingError for a loss that is not finite, before it is learned from.
+    denoiser: its network is trained, in training mode while it lasts
+    data: (N, *) real numbers, standardised, as a tensor or an array; or a data.Data, which brings its conditions
+    steps: how many in all; a state that has taken some goes on to this number
+    condition: name -> (N, ...), one row a sample, for a network with `nulls` of those names
+    labels: (N,) whole numbers from 0, short for condition={"y": labels}
+    batch: samples a step
+    lr: the largest learning rate
+    seed: decides all that is random; the same seed gives the same bits
+    drop: how often conditions are replaced by their nulls, which guidance needs: one rate for all together, or one each
+    levels: where the training times come from, a function or a name in LEVELS (default: uniform_angle)
+    weight: a factor on each sample's loss, a function of t or a name in WEIGHTS (default: 1)
+    augment: (x, condition, generator) -> (x, condition), or a name in AUGMENTATIONS
+    bf16: run the network in bfloat16
+    run: a TrainState of this denoiser, to keep its average or to resume
+
+    Raises ValueError for what cannot be meant, TypeError for what is no LearnedDenoiser, and TrainingError for a loss
+    or a gradient that is not finite: nothing is learned from it.
     """
-    classes = getattr(denoiser.net, "classes", None)
-    if not isinstance(data, Tensor):
-        data, labels = data.x, data.y if labels is None and classes else labels
-    run = Run(denoiser) if run is None else run
-    _refuse(data, labels, classes, steps, batch, drop)
+    device, dtype = _trainable(denoiser)
+    x, told = _told(denoiser, data, condition, labels)
+    _refuse(steps, batch, lr, drop, told)
+    run = TrainState(denoiser) if run is None else run
     if run.denoiser is not denoiser:
         raise ValueError("run belongs to another denoiser: pass run.denoiser")
-    levels = levels or uniform_angle(denoiser.schedule)
-    return _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, augment, bf16)
+    run.keep_to({"steps": steps, "batch": batch, "lr": lr, "seed": seed, "drop": drop})
+    if levels is None or isinstance(levels, str):
+        levels = _named("levels", levels or "uniform_angle", LEVELS)(denoiser.schedule)
+    weight = weighting(weight, denoiser) if isinstance(weight, str) else weight
+    x, told = x.to(device, dtype), {name: rows.to(device) for name, rows in told.items()}
+    augment = _named("augmentation", augment, AUGMENTATIONS)
+    feed = Feed(x, told, nulls_of(denoiser.net) or {}, batch, seed, levels, drop_rates(drop, sorted(told)), augment)
+    return _losses(run, feed, steps, lr, weight, bf16)
 
 
-def _refuse(data: Tensor, labels: Tensor | None, classes: int | None, steps: int, batch: int, drop: float) -> None:
-    if len(data) == 0 or not data.is_floating_point():
+def _named(kind: str, value: T | str, table: Mapping[str, T]) -> T:
+    """The function of that name, or the function itself. Raises ValueError for a name that is not in the table."""
+    if not isinstance(value, str):
+        return value
+    if value not in table:
+        raise ValueError(f"unknown {kind} {value!r}: choose from {', '.join(table)}, or give a function")
+    return table[value]
+
+
+def _trainable(denoiser: LearnedDenoiser) -> tuple[torch.device, torch.dtype]:
+    """Where the network's parameters lie, and their kind. Raises TypeError or ValueError where there are none."""
+    if not isinstance(denoiser, LearnedDenoiser):
+        said = type(denoiser).__name__
+        raise TypeError(f"train changes a network and was given a {said}: wrap yours in LearnedDenoiser(net, schedule)")
+    first = next(iter(denoiser.parameters()), None)
+    if first is None:
+        raise ValueError(f"the network {type(denoiser.net).__name__} has no parameters, so there is nothing to train")
+    return first.device, first.dtype
+
+
+def _told(
+    denoiser: LearnedDenoiser, data: object, condition: Condition | None, labels: Tensor | None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The samples, (N, *), and what the network is told of each, a row a sample. ValueError where they do not fit."""
+    nulls, given = nulls_of(denoiser.net) or {}, dict(condition or {})
+    if labels is not None:
+        given["y"] = labels
+    if isinstance(data, Data):
+        given = {name: rows for name, rows in data.condition.items() if name in nulls} | given
+    x = _samples(data.x if isinstance(data, Data) else data)
+    missing = [name for name in nulls if given.get(name) is None and name != "change"]  # an augmentation tells changes
+    if missing and not given.keys() - nulls.keys():
         raise ValueError(
-            f"train needs at least one floating-point sample, (N, *); got {tuple(data.shape)} {data.dtype}"
+            f"this network is told {', '.join(missing)}, and the data bring none: give labels=... or "
+            f"condition={{{missing[0]!r}: ...}}, or build a network without"
         )
-    if not data.isfinite().all():
+    told = complete(given, {name: null for name, null in nulls.items() if given.get(name) is not None}, x)
+    classes = getattr(denoiser.net, "classes", None)
+    if classes and "y" in told and not (told["y"].min() >= 0 and told["y"].max() < classes):
+        raise ValueError(f"labels must be {len(x)} numbers from 0 to {classes - 1}, one a sample")
+    return x, told
+
+
+def _samples(data: object) -> Tensor:
+    """Data as a tensor, (N, *). Raises ValueError, or TypeError, where they are no finite real numbers."""
+    x = tensor("data", data)
+    if x.ndim < 2 or x.numel() == 0 or not x.is_floating_point():
+        raise ValueError(f"train needs at least one floating-point sample, (N, *); got {tuple(x.shape)} {x.dtype}")
+    if not x.isfinite().all():
         raise ValueError("the data holds NaN or infinity: clean it first")
-    if steps < 1 or batch < 1 or not 0 <= drop <= 1:
-        raise ValueError(f"steps and batch must be at least 1 and drop in [0, 1]; got {steps}, {batch}, {drop}")
-    if batch % ranks.world():
-        raise ValueError(
-            f"a batch of {batch} cannot be shared out evenly among {ranks.world()} ranks: make it a multiple"
-        )
-    if labels is None:
-        return
-    if not classes:
-        raise ValueError("labels were given to a network without classes: build it with classes=..., or leave them out")
-    if len(labels) != len(data) or labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels must be {len(data)} numbers from 0 to {classes - 1}, one a sample")
+    return x
 
 
-def _losses(run, data, labels, steps, batch, lr, seed, drop, levels, weight, augment, bf16) -> Iterator[Tensor]:
-    device = next(run.denoiser.parameters()).device
-    away = device.type != "cpu"  # works on while Python runs ahead, so it is asked for a number only now and then
-    data, labels = data.to(device), labels if labels is None else labels.to(device)
-    run.denoiser.train()
-    learner = LearnedDenoiser(ranks.wrapped(run.denoiser.net), run.denoiser.schedule, run.denoiser.target)
-    make = partial(draw, seed, batch, len(data), data.shape[1:], levels, drop if labels is not None else None, device)
-    for every, t, eps, dropped in (prefetch if away else map)(make, range(run.step, steps)):
-        chosen = every[ranks.share()]
-        x0, cond = data[chosen], {}
-        if labels is not None:
-            cond["y"] = labels[chosen].masked_fill(dropped, run.denoiser.net.classes)
-        if augment is not None:  # of the whole batch on every rank, so that their number changes nothing
-            changed = augment(data[every], generator_for(seed, 2, run.step))
-            x0, cond["change"] = (part[ranks.share()] for part in changed)
-        with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
-            loss = denoising_loss(learner, x0, t, eps, **cond)
-        loss = (loss if weight is None else weight(t) * loss).mean()
-        told = ranks.mean(loss.detach())
-        if run.step % (CHECK_EVERY if away else 1) == 0 and not told.isfinite():
-            raise TrainingError(
-                f"the loss at step {run.step} is {told:g}: nothing was learned; try a lower lr than {lr:g}"
-            )
-        run.advance(loss, learning_rate(run.step, steps, lr))
-        yield told
-    run.denoiser.eval()
+def _refuse(steps: int, batch: int, lr: float, drop: float | Mapping[str, float], told: Condition) -> None:
+    """Raise ValueError for settings that cannot be meant."""
+    whole("steps", steps)
+    if whole("batch", batch) % ranks.world():
+        raise ValueError(f"a batch of {batch} cannot be shared evenly among {ranks.world()} ranks: make it a multiple")
+    number("lr", lr, 0)
+    for name, rate in drop.items() if isinstance(drop, Mapping) else [("drop", drop)]:
+        number(f"drop, how often a condition is hidden ({name}),", rate, 0, 1)
+    if isinstance(drop, Mapping) and (unknown := sorted(drop.keys() - told.keys(), key=str)):
+        said, known = ", ".join(map(str, unknown)), ", ".join(told) or "none"
+        raise ValueError(f"drop names {said}, which is no condition of this training: it has {known}")
+
+
+def _losses(run: TrainState, feed: Feed, steps: int, lr: float, weight: Weight | None, bf16: bool) -> Iterator[Tensor]:
+    device = feed.data.device
+    every = 1 if device.type == "cpu" else CHECK_EVERY
+    with _training(run.denoiser):
+        network = LearnedDenoiser(ranks.wrapped(run.denoiser.net), run.denoiser.schedule, run.denoiser.target)
+        for batch in feed.batches(range(run.step, steps)):
+            # the loss of this rank's share, and its mean over all ranks
+            with torch.inference_mode(False), torch.enable_grad():
+                with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
+                    loss = denoising_loss(network, batch.x0, batch.t, batch.eps, **batch.condition)
+                loss = (loss if weight is None else weight(batch.t) * loss).mean()
+                report = ranks.mean(loss.detach())
+                # nothing is learned from a loss or a gradient that is not finite
+                if run.step % every == 0 and not (report.isfinite() and run.finite()):
+                    raise TrainingError(_not_finite("loss", report, run, batch, lr))
+                if not run.advance(loss, learning_rate(run.step, steps, lr), wait=every == 1):
+                    raise TrainingError(_not_finite("gradient", report, run, batch, lr))
+            yield report
+
+
+@contextmanager
+def _training(denoiser: LearnedDenoiser) -> Iterator[None]:
+    """Training mode with gradients, and afterwards, however it ends, what was before.
+
+    A network whose parameters are all frozen, as `load` gives it, is trained as a whole; of others only what is not.
+    """
+    modes = [(module, module.training) for module in denoiser.modules()]
+    frozen = not any(parameter.requires_grad for parameter in denoiser.parameters())
+    denoiser.train()
+    if frozen:
+        denoiser.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        if frozen:
+            denoiser.requires_grad_(False)
+
+
+def _not_finite(what: str, loss: Tensor, run: TrainState, batch: Batch, lr: float) -> str:
+    """What is not finite, where, and what to do about it: the advice follows the likeliest cause."""
+    largest = float(batch.x0.abs().max())
+    if not all(parameter.isfinite().all() for parameter in run.denoiser.parameters()):
+        advice = "the weights were not finite before it: load them again, or begin anew"
+    elif largest > 100:
+        advice = f"the data reach {largest:.3g}: standardise them to mean 0 and variance 1"
+    elif run.step == 0:
+        advice = "look in the network or the weight for a root, a logarithm or a division that has no value at some t"
+    else:
+        advice = f"try a lower lr than {lr:g}"
+    said = (
+        f"the loss at step {run.step} is {loss:g}"
+        if what == "loss"
+        else f"the gradient at step {run.step} is not finite"
+    )
+    return f"{said}: nothing was learned from it; {advice}"
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:

@@ -7,9 +7,23 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from minidiff.engine.augmentations import flip, recolour, shift, together
+from minidiff.engine import augmentations
+from minidiff.engine.augmentations import together
 
-EVERY = together(flip, shift, recolour)
+
+def alone(augment):
+    """The augmentation of samples without conditions: (x, generator) -> (x, change)."""
+
+    def changed(x, generator, **more):
+        x, condition = augment(x, {}, generator, **more)
+        return x, condition["change"]
+
+    return changed
+
+
+RAW = (augmentations.flip, augmentations.shift, augmentations.recolour)
+flip, shift, recolour = map(alone, RAW)
+EVERY = alone(together(*RAW))
 KINDS = {"flip": (flip, 1), "shift": (shift, 2), "recolour": (recolour, 5), "all": (EVERY, 8)}
 every_kind = pytest.mark.parametrize("augment, k", KINDS.values(), ids=KINDS)
 
@@ -93,6 +107,23 @@ def test_together_is_one_after_another_with_changes_side_by_side():
     x, one = images(), seed(4)
     a, told_a = shift(x, one)
     b, told_b = flip(a, one)
-    got, told = together(shift, flip)(x, seed(4))
+    got, told = alone(together(augmentations.shift, augmentations.flip))(x, seed(4))
     exact(got, b)
     exact(told, torch.cat([told_a, told_b], 1))
+
+
+@pytest.mark.parametrize("augment", RAW)
+def test_images_among_the_conditions_are_changed_like_the_sample(augment):
+    x, y = images(40), torch.arange(40)
+    changed, told = augment(x, {"y": y, "low_res": x + 1}, seed(2))
+    exact(told["low_res"], changed + 1)
+    assert told["y"] is y and set(told) == {"y", "low_res", "change"}
+
+
+def test_a_smaller_image_is_flipped_too_but_cannot_be_shifted():
+    x, small = images(40), torch.randn(40, 1, 3, 4, generator=seed(5))
+    _, told = augmentations.flip(x, {"low_res": small}, seed(2))
+    for i, (done,) in enumerate(told["change"].tolist()):
+        exact(told["low_res"][i], small[i].flip(2) if done else small[i])
+    with pytest.raises(ValueError, match=r"another size, \(3, 4\) beside \(9, 12\) pixels: leave shift out"):
+        augmentations.shift(x, {"low_res": small}, seed(2))

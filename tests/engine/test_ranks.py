@@ -199,7 +199,7 @@ def test_ranks_meet_by_what_their_device_speaks_and_part_however_it_ends(monkeyp
 def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
     monkeypatch.setattr(ranks, "world", lambda: 5)
     denoiser, given = points()
-    with pytest.raises(ValueError, match="a batch of 12 cannot be shared out evenly among 5 ranks"):
+    with pytest.raises(ValueError, match="a batch of 12 cannot be shared evenly among 5 ranks"):
         train(denoiser, **given, steps=1)
 
 

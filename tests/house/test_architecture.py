@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "minidiff"
 MATHS = (  # in reading order: each imports only those above it
-    "schedules", "predictions", "conditions", "exact", "losses", "samplers", "solvers", "guidance", "inverse",
+    "schedules", "conditions", "predictions", "exact", "losses", "samplers", "solvers", "guidance", "inverse",
     "estimates", "likelihood", "flowmaps", "discrete", "notation",
 )  # fmt: skip
 ROOMS = {  # which rooms each may import; its own always

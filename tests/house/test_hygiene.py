@@ -138,7 +138,7 @@ def test_what_is_no_notebook_gets_one_sentence(content, tmp_path, capsys):
 CELLS = [
     "import os, time, minidiff\nprint(os.environ['OMP_NUM_THREADS'], os.environ['MINIDIFF_QUIET'], flush=True)\n"
     "time.sleep(0.5)\nprint(2)",
-    "from minidiff.checks import check\ncheck('one', 2, 1)",
+    "from minidiff.course import check\ncheck('one', 2, 1)",
     "1 / 1",
 ]
 
