@@ -4,50 +4,54 @@ One idea: predict, then remix. A denoiser guesses the clean sample and the noise
 a sampler mixes the guess again at a lower noise level. Everything else is a choice of one function.
 """
 
-from .data import (
-    Data,
-    DataError,
-    Mixture,
-    checkerboard,
-    cifar10,
-    fashion_mnist,
-    gaussian_mixture,
-    outline,
-    pinwheel,
-    rings,
-    spirals,
-    sprites,
-    swiss_roll,
-    two_moons,
-)
-from .engine.checkpoints import CheckpointError, load, save
-from .engine.state import Run
-from .engine.train import TrainingError, train
-from .exact import of_gaussian, of_mixture, of_points
-from .guidance import between, clip, extrapolate, given, steer, threshold
-from .likelihood import bits_per_dim, elbo, log_prob
-from .losses import denoising_loss, weighting
-from .networks import MLP, UNet
-from .notation import index_times
-from .predictions import Denoiser, LearnedDenoiser, Prediction, on_path, solve
-from .samplers import ddim_step, ddpm_step, euler_step, heun_step, last, remix, sample, sde_step
-from .schedules import (
-    cosine,
-    edm,
-    flow,
-    from_betas,
-    karras_times,
-    linear_beta,
-    log_snr,
-    log_snr_times,
-    quadratic_beta,
-    rates,
-    sigmoid,
-    start,
-    t_max,
-    uniform_times,
-)
-from .solvers import churned, corrected, dpm_solver_2m, unipc
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .data import (
+        Data,
+        DataError,
+        Mixture,
+        checkerboard,
+        cifar10,
+        fashion_mnist,
+        gaussian_mixture,
+        outline,
+        pinwheel,
+        rings,
+        spirals,
+        sprites,
+        swiss_roll,
+        two_moons,
+    )
+    from .engine.checkpoints import CheckpointError, load, save
+    from .engine.state import Run
+    from .engine.train import TrainingError, train
+    from .exact import of_gaussian, of_mixture, of_points
+    from .guidance import between, clip, extrapolate, given, steer, threshold
+    from .likelihood import bits_per_dim, elbo, log_prob
+    from .losses import denoising_loss, weighting
+    from .networks import MLP, UNet
+    from .notation import index_times
+    from .predictions import Denoiser, LearnedDenoiser, Prediction, on_path, solve
+    from .samplers import ddim_step, ddpm_step, euler_step, heun_step, last, remix, sample, sde_step
+    from .schedules import (
+        cosine,
+        edm,
+        flow,
+        from_betas,
+        karras_times,
+        linear_beta,
+        log_snr,
+        log_snr_times,
+        quadratic_beta,
+        rates,
+        sigmoid,
+        start,
+        t_max,
+        uniform_times,
+    )
+    from .solvers import churned, corrected, dpm_solver_2m, unipc
 
 __version__ = "0.1.0"
 
@@ -121,3 +125,23 @@ __all__ = [
     "unipc",
     "weighting",
 ]
+
+HOMES = (  # where the public names come from, in reading order
+    ".schedules", ".predictions", ".exact", ".losses", ".samplers", ".solvers", ".guidance", ".likelihood", ".notation",
+    ".networks", ".data", ".engine",
+)  # fmt: skip
+
+if not TYPE_CHECKING:  # a type checker that saw this would take any name for a public one
+
+    def __getattr__(name: str):
+        """A public name, imported when it is first asked for (PEP 562): `minidiff doctor` must run without torch."""
+        for home in HOMES if name in __all__ else ():
+            if name in (found := vars(import_module(home, __name__))):
+                return globals().setdefault(name, found[name])
+        if f".{name}" in HOMES:
+            return import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

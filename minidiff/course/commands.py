@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-from . import doctor, lab
-
 
 def add(commands) -> None:
     """Register this room's commands."""
@@ -19,14 +17,14 @@ def _add_lab(commands) -> None:
     )
     one.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
     one.add_argument("extra", nargs="*", metavar="-- ARGUMENT", help="anything after -- goes to JupyterLab")
-    one.set_defaults(run=lambda a: lab.open_lab(not a.no_browser, a.extra))
+    one.set_defaults(run=lab_command)
 
 
 def _add_doctor(commands) -> None:
     one = commands.add_parser(
         "doctor", help="check this installation", description="One line a check: ok, or what to do."
     )
-    one.set_defaults(run=lambda a: doctor.main())
+    one.set_defaults(run=doctor_command)
 
 
 def _add_notebooks(commands) -> None:
@@ -38,6 +36,18 @@ def _add_notebooks(commands) -> None:
     )
     one.add_argument("files", nargs="*", type=Path, help="notebooks (default: all)")
     one.set_defaults(run=notebooks_command)
+
+
+def lab_command(a: argparse.Namespace) -> int:
+    from . import lab
+
+    return lab.open_lab(not a.no_browser, a.extra)
+
+
+def doctor_command(a: argparse.Namespace) -> int:
+    from . import doctor  # here, like the others: what one command needs may be missing without harm to the next
+
+    return doctor.main()
 
 
 def notebooks_command(a: argparse.Namespace) -> int:

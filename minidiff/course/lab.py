@@ -33,7 +33,8 @@ def command(root: Path, browser: bool, extra: list[str]) -> list[str]:
 
 def open_lab(browser: bool = True, extra: list[str] | None = None) -> int:
     """Start JupyterLab at notebook 00 and wait until it ends, whatever asks it to; returns its exit status."""
-    arguments, servers, asked = command(course(), browser, extra or []), [], []
+    arguments, asked = command(course(), browser, extra or []), []
+    servers: list[subprocess.Popen] = []
 
     def end(number, frame):  # without this JupyterLab would outlive us
         asked.append(number)

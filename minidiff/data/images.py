@@ -22,7 +22,7 @@ FASHION_MNIST_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 FASHION_MNIST_SHIFT, FASHION_MNIST_SCALE = 0.286041, 0.353024  # mean and deviation of the training pixels in [0, 1]
-_FASHION_MNIST_FILES = {  # shape, and SHA-256 of the decompressed file
+FASHION_MNIST_FILES = {  # shape, and SHA-256 of the decompressed file
     "train-images-idx3-ubyte.gz": ((60000, 28, 28), "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
     "train-labels-idx1-ubyte.gz": ((60000,), "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
     "t10k-images-idx3-ubyte.gz": ((10000, 28, 28), "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
@@ -48,7 +48,7 @@ def _fashion_mnist_file(name: str) -> np.ndarray:
     path = search(f"fashion-mnist/{name}")
     if path is None:
         path = fetch_fashion_mnist() / name
-    return _read_idx(path, *_FASHION_MNIST_FILES[name])
+    return _read_idx(path, *FASHION_MNIST_FILES[name])
 
 
 def _read_idx(path: Path, shape: tuple[int, ...], sha256: str) -> np.ndarray:
@@ -88,7 +88,7 @@ def fetch_fashion_mnist() -> Path:
     Files already there and sound are kept, damaged ones replaced. A file appears only once its SHA-256 is right.
     """
     folder = cache_folder() / "fashion-mnist"
-    for name, (shape, sha256) in _FASHION_MNIST_FILES.items():
+    for name, (shape, sha256) in FASHION_MNIST_FILES.items():
         try:
             _read_idx(folder / name, shape, sha256)
         except DataError:

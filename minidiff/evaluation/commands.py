@@ -17,7 +17,7 @@ def add(commands) -> None:
 
 
 def _add_judge(commands) -> None:
-    described = (score.__doc__ or "").splitlines()[0]
+    described = "Compare samples of a Fashion-MNIST model with held-out images: DDIM, no guidance, classes in turn."
     one = commands.add_parser("judge", help="score a Fashion-MNIST model", description=described)
     option(one, "--checkpoint", Path, None, "a model.safetensors (default: the model that ships with minidiff)")
     option(one, "--number", number(int, 200, 10_000), 10_000, "how many samples")

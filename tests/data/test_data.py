@@ -788,7 +788,7 @@ def server(alone, monkeypatch):
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     monkeypatch.setattr(sources, "FASHION_MNIST_URL", f"http://127.0.0.1:{http.server_port}/")
-    monkeypatch.setattr(sources, "_FASHION_MNIST_FILES", expected)
+    monkeypatch.setattr(sources, "FASHION_MNIST_FILES", expected)
     http.files, http.asked, http.cache = served, asked, alone / "cache" / "minidiff" / "fashion-mnist"
     yield http
     http.shutdown()

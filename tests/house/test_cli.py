@@ -17,7 +17,7 @@ from PIL import Image
 
 from minidiff import data
 from minidiff.__main__ import main
-from minidiff.course import doctor, lab
+from minidiff.course import lab
 from minidiff.engine import checkpoints, presets, runs
 from minidiff.engine.augmentations import AUGMENTATIONS
 from minidiff.evaluation.score import JUDGED
@@ -77,7 +77,6 @@ def test_sample_writes_a_picture_that_the_seed_decides(tiny):
 
 
 @pytest.mark.parametrize("arguments, said", [
-    ((), "required"),
     (("dance",), "dance"),
     (("sample", "--number", "0"), "'0' is not a whole number from 1 to 10000"),
     (("sample", "--number", "2.5"), "whole number"),
@@ -285,16 +284,6 @@ def test_no_traceback_from_the_module_itself():
         [sys.executable, "-m", "minidiff", "sample", "--checkpoint", "none"], capture_output=True, text=True, cwd=ROOT
     )
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
-
-
-def test_doctor_finds_all_well_and_names_a_problem(monkeypatch, tmp_path, capsys):
-    assert doctor.main() == 0, capsys.readouterr().out
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(doctor.CHECKS) + 1 and lines[-1] == "all is well"
-    assert all(line.startswith("ok ") for line in lines[:-1])
-    monkeypatch.setattr(data, "data_folders", lambda: [tmp_path])
-    assert doctor.main() == 1
-    assert "problem  fashion" in capsys.readouterr().out
 
 
 def test_lab_opens_notebook_00(monkeypatch, tmp_path):
