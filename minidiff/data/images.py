@@ -174,7 +174,7 @@ def cifar10(split: str = "train") -> Data:
         raise ValueError(f'split is "train" or "test", not {split!r}')
     batches = [f"data_batch_{k}.bin" for k in range(1, 6)] if split == "train" else ["test_batch.bin"]
     with tarfile.open(fileobj=io.BytesIO(_cifar10_archive())) as archive:
-        found = {Path(entry.name).name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}
+        found = {Path(entry.name).name: file.read() for entry in archive if (file := archive.extractfile(entry))}
     content = bytearray().join(found[name] for name in batches)
     records = torch.from_numpy(np.frombuffer(content, np.uint8).reshape(-1, 1 + 3 * 32 * 32))
     pixels = records[:, 1:].reshape(-1, 3, 32, 32)  # all reds, then all greens, then all blues

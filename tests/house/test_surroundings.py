@@ -85,7 +85,7 @@ def test_what_is_said_cannot_steer_the_terminal(capsys):
 
 ADVICE = "ask for less at a time, or close something"
 TORCH = (  # what torch 2.4 to 2.13 says where a CPU's memory ends
-    "[enforce fail at alloc_cpu.cpp:121] data. DefaultCPUAllocator: not enough memory: you tried to allocate 4000 bytes.",
+    "[enforce fail at alloc_cpu.cpp:121] data. DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes.",
     "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate "
     "400000000000000 bytes. Error code 12 (Cannot allocate memory)",
 )
@@ -94,7 +94,7 @@ TORCH = (  # what torch 2.4 to 2.13 says where a CPU's memory ends
 @pytest.mark.parametrize("error, status, said", [
     (ValueError("give me\na number"), 2, "give me a number"),
     (DataError("a file is gone"), 1, "a file is gone"),
-    (FileNotFoundError(errno.ENOENT, "No such file or directory", "here.txt"), 1, "here.txt: No such file or directory"),
+    (FileNotFoundError(errno.ENOENT, "No such file", "here.txt"), 1, "here.txt: No such file"),
     (OSError("it cannot be written: make room"), 1, "it cannot be written: make room"),
     (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
     (MemoryError(), 1, ADVICE),
@@ -153,7 +153,8 @@ def test_every_status_is_documented():
 
 def without(names, *arguments, optimised=False):
     """(status, stdout, stderr) of a command where these libraries cannot be imported."""
-    code = f"import sys\nfor name in {names!r}: sys.modules[name] = None\nfrom minidiff import __main__ as cli\nsys.exit(cli.main())"
+    code = f"import sys\nfor name in {names!r}: sys.modules[name] = None\n"
+    code += "from minidiff.__main__ import main\nsys.exit(main())"
     command = [sys.executable, *["-OO"] * optimised, "-c", code, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout, done.stderr
