@@ -40,3 +40,10 @@ def test_every_notebook_is_in_the_table():
 def test_links_lead_somewhere():
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert links and all((ROOT / link).exists() for link in links)
+
+
+def test_the_files_it_names_are_there():
+    pages = README + (ROOT / ".github" / "CONTRIBUTING.md").read_text()
+    files = re.findall(r"\b(?:tests|minidiff|notebooks)/[\w/]+\.(?:py|ipynb)", pages)
+    files += [f"{module.replace('.', '/')}.py" for module in re.findall(r"python -m (tests[\w.]+)", pages)]
+    assert files and [name for name in files if not (ROOT / name).is_file()] == []
