@@ -263,6 +263,21 @@ def test_learning_rate_warms_up_then_falls_to_zero():
     )  # 200 steps at most, 1 at least
 
 
+@pytest.mark.parametrize("steps", [4, 40])
+def test_each_step_is_taken_at_its_own_rate(steps):
+    """Adam's first step moves every weight by the rate (Kingma & Ba 2015, Section 2.1); step k of n is at k / n."""
+    torch.manual_seed(0)
+    run, warm = Run(LearnedDenoiser(MLP(dim=2, width=8, depth=1), cosine)), max(1, steps // 10)
+    weight = run.denoiser.net.last.weight
+    before, rates = weight.detach().clone(), []
+    for k, _ in enumerate(train(run.denoiser, torch.randn(30, 2), steps=steps, batch=8, lr=0.01, run=run)):
+        rates.append(run.optimizer.param_groups[0]["lr"])
+        if k == 0:
+            assert_close((weight - before).abs(), torch.full_like(before, 0.01 / warm), rtol=1e-3, atol=0)
+    assert_close(rates[:warm], [0.01 * (k + 1) / warm for k in range(warm)], rtol=0.02, atol=0)
+    assert_close(rates[warm:], [0.01 * math.cos(math.pi / 2 * k / steps) ** 2 for k in range(warm, steps)])
+
+
 class Listener(MLP):
     """An MLP that remembers the labels it was shown."""
 

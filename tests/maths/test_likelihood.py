@@ -47,6 +47,16 @@ def test_log_p_of_a_mixture(schedule, times):
     assert float(got.error.abs().max()) == 0
 
 
+@pytest.mark.parametrize("end", [0.0, 0.2, 0.5])
+@pytest.mark.parametrize("dims", [1, 3])
+def test_a_trajectory_that_ends_early_counts_how_x_was_shrunk(dims, end):
+    """Unit Gaussian data on a variance-preserving path stay that: p(x) is N(alpha x; 0, 1) times alpha per coordinate."""
+    x = torch.linspace(-2, 2, 5 * dims, dtype=torch.float64).reshape(5, dims)
+    alpha = math.cos(math.pi / 2 * end)
+    want = torch.distributions.Normal(0, 1).log_prob(alpha * x).sum(1) + dims * math.log(alpha)
+    assert_close(log_prob(of_gaussian(0.0, 1.0, cosine), x, uniform_times(20, 1.0, end)).value, want)
+
+
 def test_images_are_points_of_another_shape():
     x = points(8)
     want = log_prob(mixture(cosine), x, uniform_times(20)).value

@@ -89,6 +89,19 @@ def test_a_learned_variance_in_the_papers_notation():
         ddpm_step(knows(DDPM), x_t, 0.6, 0.5, variance="learned")
 
 
+@pytest.mark.parametrize("schedule", [DDPM, cosine, flow], ids=["DDPM", "cosine", "flow"])
+def test_a_learned_variance_is_log_linear_over_a_wide_step_too(schedule):
+    """Eq. 15 from 0.9 to 0.2, where the two variances differ 2 to 60 times: halfway is their geometric mean."""
+    v = torch.linspace(0, 1, 10, dtype=torch.float64).reshape(5, 2)
+    x_t, ends = mixed(schedule, 0.9), {}
+    for variance in ("small", "large", "learned"):
+        learned = Denoiser(schedule, lambda x_t, t: Prediction(X0, EPS, v))
+        moved, z = drawn(ddpm_step, learned, x_t, 0.9, 0.2, variance=variance)
+        ends[variance] = (moved - ddpm_step(learned, x_t, 0.9, 0.2, variance=variance, temperature=0.0)) / z
+    assert ends["large"].min() > 1.4 * ends["small"].max()
+    assert_close(ends["learned"].log(), v * ends["large"].log() + (1 - v) * ends["small"].log())
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_posterior_is_bayes_on_a_grid(schedule):
     """q(x_s | x_t, x0) is proportional to q(x_t | x_s) q(x_s | x0): multiply them on a grid, read mean and spread."""

@@ -334,3 +334,21 @@ def test_images_need_not_be_square():
     wide.load_state_dict(kernels)
     x, level, y = randn(2, 1, 8, 12), torch.tensor([0.2, 0.7]), torch.tensor([0, 2])
     close(wide(x.mT, level, y), tall(x, level, y).mT)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 8])
+def test_groups_are_those_asked_for_everywhere(groups):
+    net = UNet(**{**SMALL, "blocks": 2}, groups=groups)
+    norms = [(name, part) for name, part in net.named_modules() if isinstance(part, torch.nn.GroupNorm)]
+    assert {name.split(".")[0] for name, _ in norms} == {"down", "deep", "up", "norm"}
+    assert len(norms) == 2 * (2 + 2 + 2) + 1 and {part.num_groups for _, part in norms} == {groups}
+
+
+def test_the_quarter_resolution_is_brought_back_by_repeating_each_position():
+    net, seen = perturbed(UNet, SMALL), {}
+    net.widen.register_forward_hook(lambda module, args, out: seen.update(low=out))
+    net.up[0].register_forward_pre_hook(lambda module, args: seen.update(high=args[0]))
+    net(randn(2, 1, 28, 28), torch.tensor([0.2, 0.7]))
+    repeated = seen["low"].repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert repeated.std() > 0.01 and repeated.shape == (2, 16, 14, 14)
+    torch.testing.assert_close(seen["high"][:, :16], repeated, rtol=0, atol=0)

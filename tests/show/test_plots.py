@@ -91,6 +91,32 @@ def test_an_image_grid_shows_its_pixels_one_to_one(titles):
     assert min(found) <= 1  # of 255: the palette rounds
 
 
+@pytest.mark.parametrize("limits", [(0.0, 1.0), (-1.0, 1.0), (0.2, 0.6)])
+def test_an_image_grid_takes_its_limits_for_black_and_white(limits):
+    figure = plots.image_grid(RAMP, columns=3, scale=9, limits=limits)
+    shown = plots.plotted(figure.axes[0])["image0"]
+    low, high = limits
+    for k in range(6):
+        place = shown[4 + 20 * (k // 3), 4 + 29 * (k % 3)]
+        assert abs(place - 255 * min(max((k / 5 - low) / (high - low), 0), 1)) <= 0.5
+
+
+def test_titles_stand_beside_their_rows_and_above_their_columns():
+    figure = plots.image_grid(
+        RAMP, columns=2, scale=40, row_titles=["top", "middle", "bottom"], column_titles=["l", "r"]
+    )
+    ax = figure.axes[0]
+    figure.canvas.draw()
+    box, places = ax.get_window_extent(), {text.get_text(): text.get_window_extent() for text in ax.texts}
+    rows = [places[name] for name in ("top", "middle", "bottom")]
+    for k, place in enumerate(rows):
+        middle = (place.y0 + place.y1) / 2
+        assert abs(middle - (box.y1 - (k + 0.5) * box.height / 3)) < 4 and 0 <= place.x0 < place.x1 <= box.x0
+    for k, name in enumerate("lr"):
+        middle = (places[name].x0 + places[name].x1) / 2
+        assert abs(middle - (box.x0 + (k + 0.5) * box.width / 2)) < 2 and places[name].y0 >= box.y1
+
+
 @pytest.mark.parametrize("titles", [{"row_titles": ["one"]}, {"column_titles": ["a", "b"]}])
 def test_titles_must_match_the_grid(titles):
     with pytest.raises(ValueError, match="titles"):
@@ -201,6 +227,15 @@ def test_a_point_is_drawn_where_it_is():
     plots.scatter(ax, torch.tensor([[1.5, -2.0]]), plots.DATA, size=150)
     assert ax.get_aspect() == 1 and ax.get_xlim() == ax.get_ylim() == (-3, 3)
     assert drawn_colour(figure, ax, (1.5, -2.0)) == tuple(int(plots.DATA[i : i + 2], 16) for i in (1, 3, 5))
+
+
+@pytest.mark.parametrize("kind", [list, np.asarray, torch.as_tensor])
+def test_a_curve_runs_through_its_points(kind):
+    _, ax = plots.panels()
+    line = plots.curve(ax, kind([1.0, 3.0, 4.0]), kind([5.0, 2.0, 7.0]), plots.MODEL, "model", linewidth=0.5)
+    assert line.get_xdata().tolist() == [1, 3, 4] and line.get_ydata().tolist() == [5, 2, 7]
+    assert line.get_color() == plots.MODEL and line.get_label() == "model" and line.get_linewidth() == 0.5
+    assert line in ax.lines and plots.curve(ax, [0], [0]).get_color() == plots.DATA
 
 
 def test_row_0_of_a_map_is_at_the_bottom():
