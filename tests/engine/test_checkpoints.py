@@ -10,8 +10,22 @@ import torch
 
 from minidiff.data import files
 from minidiff.data.files import find
-from minidiff.engine.checkpoints import CheckpointError, build, fill, load, read, write
-from minidiff.networks import MLP
+from minidiff.engine.checkpoints import (
+    CheckpointError,
+    build,
+    fill,
+    fingerprint,
+    load,
+    load_run,
+    read,
+    save,
+    save_run,
+    write,
+)
+from minidiff.engine.state import Run
+from minidiff.networks import MLP, UNet
+from minidiff.predictions import LearnedDenoiser
+from minidiff.schedules import flow
 
 TENSORS = {"b": torch.arange(3.0), "a": torch.ones(2, 2).half(), "k": torch.tensor(7)}
 
@@ -202,6 +216,88 @@ def test_a_card_from_elsewhere_is_refused(change):
 def test_tensors_of_another_network_are_refused():
     with pytest.raises(CheckpointError, match="do not fit"):
         fill("here", MLP(dim=2), MLP(dim=3).state_dict())
+
+
+@pytest.mark.parametrize("part", ["first.weight", "last.bias"])
+def test_a_tensor_missing_or_left_over_is_refused(part):
+    """All of them and no others: a network that is filled in part would draw nonsense and say nothing."""
+    whole = MLP(dim=2, width=8, depth=1).state_dict()
+    name = next(iter(whole)) if part.startswith("first") else list(whole)[-1]
+    for tensors in ({key: value for key, value in whole.items() if key != name}, whole | {"stranger": whole[name]}, {}):
+        with pytest.raises(CheckpointError, match="do not fit"):
+            fill("here", MLP(dim=2, width=8, depth=1), tensors)
+    fill("here", net := MLP(dim=2, width=8, depth=1), whole)
+    assert all(torch.equal(value, net.state_dict()[key]) for key, value in whole.items())
+
+
+def learner():
+    torch.manual_seed(0)
+    net = UNet(size=8, width=8, deep_width=8, deep_blocks=1, classes=2)
+    for number, parameter in enumerate(net.parameters()):
+        torch.nn.init.normal_(parameter, std=0.1 + number / 1000)
+    return LearnedDenoiser(net, flow, "velocity")
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_denoiser_comes_back_ready_to_sample(half, tmp_path):
+    """The same network, schedule and target, in evaluation mode and with nothing to learn."""
+    denoiser = learner().train()
+    save(path := tmp_path / "x.safetensors", denoiser, {"data": {"name": "dots"}}, half=half)
+    tensors, _ = read(path)
+    assert {value.dtype for value in tensors.values()} == {torch.float16 if half else torch.float32}
+    again, card = load(path)
+    assert again.schedule is flow and again.target == "velocity" and again.net.config == denoiser.net.config
+    assert card["data"] == {"name": "dots"} and card["network"]["name"] == "UNet" and card["schedule"] == "flow"
+    assert not again.training and not any(parameter.requires_grad for parameter in again.parameters())
+    assert {parameter.dtype for parameter in again.parameters()} == {torch.float32}
+    for name, value in denoiser.net.state_dict().items():
+        assert torch.equal(again.net.state_dict()[name], value.half().float() if half else value)
+    assert denoiser.training  # who is saved is left as it was
+
+
+def test_whole_numbers_stay_whole_in_a_half_checkpoint(tmp_path):
+    denoiser = learner()
+    denoiser.net.register_buffer("counted", torch.tensor(70_001))  # no float16 holds it
+    save(tmp_path / "x", denoiser, half=True)
+    assert read(tmp_path / "x")[0]["counted"] == 70_001
+
+
+def test_a_run_comes_back_as_it_was(tmp_path):
+    """Weights, average, moments and step; the moments lie in memory as their parameters do, which fused Adam needs."""
+    run = Run(learner())
+    for k in range(3):
+        noise = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(k))
+        run.advance(run.denoiser(noise, 0.5, y=torch.arange(4) % 2).x0.square().mean(), lr=0.01)
+    save_run(path := tmp_path / "run.safetensors", run, {"note": "hello"})
+    again, card = load_run(path)
+    assert again.step == 3 == card["step"] and card["note"] == "hello"
+    assert again.denoiser.schedule is flow and again.denoiser.target == "velocity"
+    for one, other in ((again.denoiser, run.denoiser), (again.average, run.average)):
+        assert all(torch.equal(value, one.state_dict()[name]) for name, value in other.state_dict().items())
+    assert not torch.equal(run.denoiser.net.stem.weight, run.average.net.stem.weight)
+    for one, other in zip(again.denoiser.parameters(), run.denoiser.parameters(), strict=True):
+        state, want = again.optimizer.state[one], run.optimizer.state[other]
+        assert set(state) == set(want) == {"step", "exp_avg", "exp_avg_sq"}
+        for key, value in want.items():
+            assert torch.equal(state[key], value) and state[key].dtype == value.dtype and not state[key].requires_grad
+            assert key == "step" or state[key].stride() == one.stride()
+
+
+def test_the_fingerprint_is_of_names_types_shapes_bytes_and_card():
+    base = {"a": torch.arange(4.0), "b": torch.ones(2)}
+    seen = {fingerprint(base, "card")}
+    for tensors, card in (
+        (base, "cord"),
+        ({"a": base["a"], "c": base["b"]}, "card"),
+        ({"a": base["a"].reshape(2, 2), "b": base["b"]}, "card"),
+        ({"a": base["a"].view(torch.int32), "b": base["b"]}, "card"),
+        ({"a": base["a"] + 1e-7, "b": base["b"]}, "card"),
+        ({"a": base["b"], "b": base["a"]}, "card"),
+    ):
+        seen.add(fingerprint(tensors, card))
+    assert len(seen) == 7 and fingerprint(dict(reversed(base.items())), "card") == fingerprint(base, "card")
+    strided = torch.arange(8.0)[::2]  # what is not contiguous counts as what it holds
+    assert fingerprint({"a": strided}, "") == fingerprint({"a": strided.clone()}, "")
 
 
 def test_a_checkpoint_without_a_denoiser_is_refused(small):
