@@ -72,6 +72,7 @@ def gradients(make, folder):
     save_file(found, folder / f"{ranks.rank()}.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make, counts", [(points, (2, 4)), (pictures, (2,))], ids=["mlp", "unet"])
 def test_the_gradients_are_those_of_one_process(make, counts, tmp_path):
     gradients(make, tmp_path)
@@ -111,6 +112,7 @@ def stopped_and_resumed(steps, folder):
         ranks.agreed(None)  # all have read it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_run_may_stop_at_every_step(count, tmp_path):
     together(count, stopped_and_resumed, 50, tmp_path)
@@ -123,6 +125,7 @@ def heard(folder):
     save_file({"told": torch.tensor(told)}, folder / f"{me}.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 3])
 def test_who_asks_to_stop_is_heard_by_all_ranks(count, tmp_path):
     together(count, heard, tmp_path)
@@ -218,6 +221,7 @@ def minidiff(count, *arguments):
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300)
 
 
+@pytest.mark.slow
 def test_torchrun_trains_what_one_process_trains(tmp_path):
     from minidiff.__main__ import main
 

@@ -17,6 +17,8 @@ from minidiff.engine.checkpoints import load, read
 from minidiff.engine.runs import RUN
 from tests.mutation import kills
 
+pytestmark = pytest.mark.slow
+
 
 def train(folder, *arguments):
     return ["train", "--out", str(folder), *arguments]

@@ -166,6 +166,7 @@ def test_train_sample_and_refuse_to_overwrite(tmp_path, capsys):
     Image.open(tmp_path / "p.png").verify()
 
 
+@pytest.mark.slow
 def test_minutes_fix_the_number_of_steps_and_are_recorded(tmp_path):
     assert run("train", "--preset", "rings", "--minutes", 0.01, "--out", tmp_path) == 0
     record = trained(tmp_path)[1]["record"]
@@ -176,6 +177,7 @@ def test_minutes_fix_the_number_of_steps_and_are_recorded(tmp_path):
     assert abs(record["steps"] - want) <= 0.02 * want + 1
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_resumes_to_the_same_bits(tmp_path):
     """SIGTERM somewhere in the middle, then --resume: the model equals that of a run nobody disturbed."""
     assert run("train", "--data", "pinwheel", "--steps", 1500, "--out", tmp_path / "whole") == 0
@@ -279,6 +281,7 @@ def test_help_and_version(capsys):
         assert "minidiff" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_no_traceback_from_the_module_itself():
     done = subprocess.run(
         [sys.executable, "-m", "minidiff", "sample", "--checkpoint", "none"], capture_output=True, text=True, cwd=ROOT
@@ -312,6 +315,7 @@ sys.exit(f"tidied up after signal {asked[0]}")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent another way on Windows")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_lab_lets_jupyterlab_end_its_kernels(number):
@@ -340,6 +344,7 @@ sys.exit(-lab.open_lab())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent another way on Windows")
 def test_lab_forgets_no_signal_that_comes_early():
     assert subprocess.run([sys.executable, "-c", EARLY], cwd=ROOT, timeout=55).returncode == signal.SIGTERM

@@ -92,7 +92,7 @@ COPIED = (".ci", "minidiff", "tests", "notebooks", "data", "pyproject.toml", "RE
 WANTED = 0.95
 WALL, MEMORY = 3600, 12 * 2**30  # seconds and bytes; a mutant's CPU time is limited by what the original took
 PYTEST = ["-x", "-q", "-p", "no:cacheprovider"]
-UNIT = [*PYTEST, "-p", "no:nbval", "-p", "no:anyio", "-p", "no:xdist", "-o", "addopts="]
+UNIT = [*PYTEST, "--disable-plugin-autoload", "--assert=plain", "-o", "addopts="]
 
 Key = tuple[str, str, str]  # module.function, the line before, the line after
 Stages = list[list[str]]  # arguments of pytest, to be tried one after the other
@@ -313,7 +313,8 @@ def copied(root: Path, copy: Path) -> Path:
             shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         elif (root / name).exists():
             shutil.copy(root / name, copy)
-    compileall.compile_dir(copy / "minidiff", quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+    for name in ("minidiff", "tests"):
+        compileall.compile_dir(copy / name, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
     return copy
 
 
@@ -358,7 +359,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
 
 if __name__ == "__main__":
     os.environ["OMP_NUM_THREADS"] = "1"
+    import matplotlib.pyplot  # noqa: F401, what every process would import for itself: more than half of its time
+    import safetensors.torch  # noqa: F401
     import torch._dynamo
 
-    torch.testing.assert_close(torch.ones(1), torch.ones(1))  # imports more than half of the rest
+    torch.testing.assert_close(torch.ones(1), torch.ones(1))
     sys.exit(main())

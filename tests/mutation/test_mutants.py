@@ -93,6 +93,7 @@ def hunt(root, test, *arguments):
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_what_no_test_catches_is_named(tmp_path):
     status, said = hunt(tmp_path, WEAK)
     survivors = [part.splitlines()[2].strip() for part in said.split("SURVIVED: ")[1:]]
@@ -102,6 +103,7 @@ def test_what_no_test_catches_is_named(tmp_path):
     assert status == 1 and "42.9% of the mutants that differ were caught" in said  # 3 of 7
 
 
+@pytest.mark.slow
 def test_all_is_well_when_all_are_caught_or_known(tmp_path):
     known = tmp_path / "tests" / "mutation" / "equivalent.txt"
     known.parent.mkdir(parents=True)
@@ -112,6 +114,7 @@ def test_all_is_well_when_all_are_caught_or_known(tmp_path):
     assert "100.0% of the mutants" in said and "SURVIVED" not in said
 
 
+@pytest.mark.slow
 def test_a_broken_original_is_refused(tmp_path):
     status, said = hunt(tmp_path, WEAK.replace("== 3", "== 4"))
     assert status == 2 and "the original itself is caught by tests/maths/test_guidance.py::test_mix" in said
