@@ -6,30 +6,31 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from minidiff.engine.generate import SAMPLERS, generate, times_for
+from minidiff.engine.generate import SAMPLERS, generate, streams, times_for
 from minidiff.guidance import extrapolate, given
 from minidiff.predictions import Denoiser, LearnedDenoiser, Prediction
 from minidiff.samplers import ddim_step, ddpm_step, last, sample
-from minidiff.schedules import SCHEDULES, cosine, evaluate, last_time, start, uniform_times
+from minidiff.schedules import SCHEDULES, cosine, evaluate, start, t_max, uniform_times
 from minidiff.solvers import dpm_solver_2m
 
 
 def told(schedule=cosine, seen=None):
-    """Draws label k at (k, 100 k), a little moved by the noise, and at (-1, -100) where no label is given."""
+    """Draws label k at (k, 100 k) plus 0.2 times the noise it began with, and at (-1, -100) where no label is given."""
 
     def predict(x_t, t, y=None):
         if seen is not None:
             seen.append((len(x_t), t, None if y is None else torch.as_tensor(y).tolist()))
         alpha, sigma = evaluate(schedule, t)
         y = torch.full((len(x_t),), -1) if y is None else torch.as_tensor(y).expand(len(x_t))
-        x0 = y[:, None] * torch.tensor([1.0, 100.0]) + 0.2 * torch.tanh(x_t / (alpha**2 + sigma**2) ** 0.5)
-        return Prediction(x0, (x_t - alpha * x0) / sigma if sigma else 0 * x_t)
+        centre = y[:, None] * torch.tensor([1.0, 100.0])
+        eps = (x_t - alpha * centre) / (0.2 * alpha + sigma)
+        return Prediction(centre + 0.2 * eps, eps)
 
     return Denoiser(schedule, predict)
 
 
 def noise(schedule=cosine, number=7, seed=0):
-    return start(schedule, last_time(schedule), (number, 2), torch.Generator().manual_seed(seed))
+    return start(schedule, t_max(schedule), (number, 2), torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 7, 100, None])
@@ -42,7 +43,57 @@ def test_the_batch_changes_no_sample(batch):
     ]
     assert_close(got, torch.cat(want))
     assert max(size for size, *_ in seen) == min(batch or 7, 7)
-    assert_close(got[:, 0].round().long(), y)
+    assert_close(got[:, 1], 100.0 * y + 0.2 * noise()[:, 1], rtol=1e-3, atol=0.1)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7])
+def test_each_sample_draws_from_its_own_stream(batch):
+    """Number k of seed s is the same sample whatever is drawn beside it, in a step that draws noise at every time."""
+    own = streams(5, range(7))
+    got = generate(told(), noise(), torch.arange(7) % 4, step=ddpm_step, steps=4, generator=own, batch=batch)
+    for k in (0, 2, 6):
+        alone = {"step": ddpm_step, "steps": 4, "generator": streams(5, [k])}
+        assert_close(got[k : k + 1], generate(told(), noise()[k : k + 1], torch.tensor([k % 4]), **alone))
+    other = generate(told(), noise(), torch.arange(7) % 4, step=ddpm_step, steps=4, generator=streams(6, range(7)))
+    assert (got - other).abs().min() > 1e-6
+
+
+@pytest.mark.parametrize("batch", [3, 100])
+def test_one_generator_serves_all_batches_in_turn(batch):
+    first, again = (
+        generate(told(), noise(), step=ddpm_step, steps=4, generator=torch.Generator().manual_seed(3), batch=batch)
+        for _ in range(2)
+    )
+    assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_conditions_by_name_are_split_and_left_out_by_name(guidance):
+    """A condition of any name and shape goes to its samples; guidance compares with none of them being told."""
+    seen = []
+
+    def predict(x_t, t, **told):
+        seen.append({name: None if rows is None else rows.tolist() for name, rows in told.items()})
+        return Prediction(x_t, 0 * x_t)
+
+    told = {"text": torch.arange(10).reshape(5, 2), "y": torch.arange(5)}
+    generate(Denoiser(cosine, predict), noise(number=5), told, steps=1, guidance=guidance, batch=3)
+    first = [{"text": told["text"][:3].tolist(), "y": [0, 1, 2]}, {"text": told["text"][3:].tolist(), "y": [3, 4]}]
+    none = {"text": None, "y": None}
+    assert [one for one in seen if one != none] == first and seen.count(none) == (0 if guidance == 1 else 2)
+
+
+class Away(torch.Tensor):
+    """A tensor that says it lies on a GPU."""
+
+    device = torch.device("cuda")
+
+
+@pytest.mark.filterwarnings("ignore:User provided device_type")
+def test_a_gpu_takes_256_at_a_time():
+    seen = []
+    generate(told(seen=seen), noise(number=258).as_subclass(Away), steps=1)
+    assert [size for size, *_ in seen] == [256, 2]
 
 
 @pytest.mark.parametrize("number, sizes", [(64, [64]), (65, [64, 1]), (150, [64, 64, 22])])
@@ -56,7 +107,7 @@ def test_a_cpu_takes_64_at_a_time(number, sizes):
 def test_steps_are_equal_ones_from_the_last_time_unless_times_are_given(schedule):
     seen, times = [], torch.tensor([0.7, 0.2, 0.05], dtype=torch.float64)
     generate(told(schedule, seen), noise(schedule), steps=3)
-    assert_close([t for _, t, _ in seen], uniform_times(3, last_time(schedule)).tolist()[:-1])
+    assert_close([t for _, t, _ in seen], uniform_times(3, t_max(schedule)).tolist()[:-1])
     seen.clear()
     generate(told(schedule, seen), noise(schedule), steps=3, times=times)
     assert_close([t for _, t, _ in seen], times.tolist()[:-1])
@@ -178,7 +229,7 @@ def test_two_walks_of_2m_share_no_memory():
 def test_2m_walks_on_karras_levels_down_to_2_percent_and_the_others_in_equal_steps(schedule, steps):
     """The levels sigma / alpha are Karras et al. 2022, Eq. 5 with rho = 7; the last one above 0 is 0.02."""
     for sampler in ("ddim", "ddpm"):
-        assert_close(times_for(sampler, schedule, steps), uniform_times(steps, last_time(schedule)))
+        assert_close(times_for(sampler, schedule, steps), uniform_times(steps, t_max(schedule)))
     times = times_for("2m", schedule, steps)
     assert len(times) == steps + 1 and times[-1] == 0
     levels = [sigma / alpha for alpha, sigma in (evaluate(schedule, float(t)) for t in times[:-1])]

@@ -165,10 +165,10 @@ def directly(name, steps, seed, drop=0.1, **changes):
     if preset.augment:
         shift, flip = AUGMENTATIONS["shift"], AUGMENTATIONS["flip"]
 
-        def augment(x, generator):
-            x, moved = shift(x, generator)
-            x, turned = flip(x, generator)
-            return x, torch.cat([moved, turned], 1)
+        def augment(x, told, generator):
+            x, moved = shift(x, told, generator)
+            x, turned = flip(x, told, generator)
+            return x, {"change": torch.cat([moved["change"], turned["change"]], 1)}
 
         options["augment"] = augment
     run = Run(denoiser)
