@@ -48,7 +48,7 @@ from minidiff.samplers import (
     sample,
 )
 from minidiff.schedules import Schedule, angle, edm, evaluate, flow, uniform_times
-from minidiff.solvers import dpm_solver_2m, unipc
+from minidiff.solvers import churned, dpm_solver_2m, unipc
 
 SHAPE = (3, 2, 3, 3)
 T = 1000
@@ -513,6 +513,21 @@ def thresholding_is_clipping_unless_told() -> tuple[float, float]:
     """Dynamic thresholding with their default `sample_max_value=1` is nothing but clipping at 1."""
     case = Case("2m", 10, table(thresholding=True, dynamic_thresholding_ratio=0.9), guess=limited)
     return case.difference(), case.changed(guess=clip)
+
+
+def noise_after_the_network(gamma: float) -> Step:
+    def step(denoiser, x_t: Tensor, t: float, s: float, *, generator=None) -> Tensor:
+        eps, up = denoiser(x_t, t).eps, (1 + gamma) * t
+        return x_t + forward_std(denoiser.schedule, up, t) * noise_like(x_t, generator) + (s - up) * eps
+
+    return step
+
+
+@known
+def euler_churns_after_the_network() -> tuple[float, float]:
+    """Euler with `s_churn` asks the network before the noise is added, not after, as EDM's Algorithm 2 and we do."""
+    case = Case("euler", 10, table(), options={"s_churn": 1.0}, step=lambda: churned(euler_step, 1 / 10))
+    return case.difference(), case.changed(step=lambda: noise_after_the_network(1 / 10))
 
 
 def sentence(difference: Known) -> str:
