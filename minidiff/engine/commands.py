@@ -19,7 +19,7 @@ from ..schedules import start
 from . import checkpoints, ranks
 from .generate import SAMPLERS, generate, streams, times_for
 from .presets import DATA_SETS, PRESETS, SHIPPED
-from .runs import RUN, Training, begin, resume
+from .runs import MOST_STEPS, RUN, Training, begin, resume
 from .runtime import progress, runtime
 from .train import CHECK_EVERY
 
@@ -45,7 +45,7 @@ def number(kind: type, low: float, high: float = math.inf) -> Callable[[str], fl
             value = kind(text)
         except ValueError:
             value = math.nan
-        if not (low <= value <= high and math.isfinite(value)):
+        if not low <= value <= high or value == math.inf:
             name = "a whole number" if kind is int else "a number"
             raise argparse.ArgumentTypeError(f"{text!r} is not {name} {allowed}")
         return value
@@ -74,8 +74,10 @@ def _add_train(commands) -> None:
     what, long = one.add_mutually_exclusive_group(), one.add_mutually_exclusive_group()
     option(what, "--preset", str, None, "what to train, and on what (default: fashion-small)", choices=sorted(PRESETS))
     option(what, "--data", str, None, "a data set, trained by its first preset", choices=sorted(DATA_SETS))
-    option(long, "--steps", number(int, 1), None, "how many steps (default: the preset's)")
-    option(long, "--minutes", number(float, 0.01), None, "about how long: times 20 steps, then fixes their number")
+    option(long, "--steps", number(int, 1, MOST_STEPS), None, "how many steps (default: the preset's)")
+    option(
+        long, "--minutes", number(float, 0.01, 525_600), None, "about how long: times 20 steps, then fixes their number"
+    )
     option(one, "--out", Path, None, "the folder to write to (default: runs/PRESET)")
     one.add_argument("--resume", action="store_true", help="go on where --out stopped, with the settings saved there")
     option(one, "--seed", number(int, 0, 2**32 - 1), None, "default: 0")
@@ -84,7 +86,7 @@ def _add_train(commands) -> None:
 
 
 def sample_command(a: argparse.Namespace) -> int:
-    path = a.checkpoint or find(SHIPPED)
+    path, device = a.checkpoint or find(SHIPPED), runtime().device
     denoiser, card = checkpoints.load(path)
     described = card.get("data")
     if not described:
@@ -96,9 +98,10 @@ def sample_command(a: argparse.Namespace) -> int:
     generator = streams(a.seed, range(a.number))
     shape = (a.number, *described["shape"])
     times, step = times_for(a.sampler, denoiser.schedule, a.steps), SAMPLERS[a.sampler](a.temperature)
-    noise = a.temperature * start(denoiser.schedule, float(times[0]), shape, generator)
-    x = generate(denoiser, noise, y, step=step, times=times, guidance=a.guidance, generator=generator)
-    write_atomically(a.out, _picture(x * described["scale"] + described["shift"]))
+    noise = a.temperature * start(denoiser.schedule, float(times[0]), shape, generator).to(device)
+    y = y if y is None else y.to(device)
+    x = generate(denoiser.to(device), noise, y, step=step, times=times, guidance=a.guidance, generator=generator)
+    write_atomically(a.out, _picture(x.cpu() * described["scale"] + described["shift"]))
     print(f"wrote {a.out}: {a.number} samples of {described['name']}, {a.sampler} in {a.steps} steps, seed {a.seed}")
     return 0
 

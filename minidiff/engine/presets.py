@@ -40,38 +40,23 @@ def _mlp(points: Data) -> MLP:
     return MLP(dim=2, classes=len(points.names) if points.names else None)
 
 
+def _clothes() -> Data:
+    return data.fashion_mnist("train")
+
+
+QUICK = partial(_unet, width=32, deep_blocks=2, groups=2)
+# The next two are for a GPU, for minutes and for hours: chosen by reasoning, not run yet.
+MIDDLE = partial(_unet, width=128, deep_width=256, blocks=2, deep_blocks=6, changes=1)
+LARGE = partial(_unet, width=256, deep_width=512, blocks=3, deep_blocks=8, groups=16, changes=1)
 PLANE = ("two-moons", "swiss-roll", "checkerboard", "spirals", "pinwheel", "rings")
 PRESETS: dict[str, Preset] = {
-    "fashion-small": Preset("fashion-mnist", lambda: data.fashion_mnist("train"), _unet, 5_000),
-    "fashion-quick": Preset(
-        "fashion-mnist",
-        lambda: data.fashion_mnist("train"),
-        partial(_unet, width=32, deep_blocks=2, groups=2),
-        8_000,
-        32,
-        5e-3,
-    ),
+    "fashion-small": Preset("fashion-mnist", _clothes, _unet, 5_000),
+    "fashion-quick": Preset("fashion-mnist", _clothes, QUICK, 8_000, 32, 5e-3),
     "sprites": Preset(  # a tenth of the sprites is held out for good
         "sprites", partial(data.sprites, "train"), partial(_unet, groups=4, changes=1), 25_000, 32, augment=("flip",)
     ),
-    "fashion": Preset(  # for one GPU and minutes: chosen by reasoning, not run yet
-        "fashion-mnist",
-        data.fashion_mnist,
-        partial(_unet, width=128, deep_width=256, blocks=2, deep_blocks=6, changes=1),
-        30_000,
-        256,
-        1e-3,
-        augment=("flip",),
-    ),
-    "cifar10": Preset(  # for one GPU and hours: chosen by reasoning, not run yet
-        "cifar-10",
-        data.cifar10,
-        partial(_unet, width=256, deep_width=512, blocks=3, deep_blocks=8, groups=16, changes=1),
-        100_000,
-        512,
-        1e-3,
-        augment=("flip",),
-    ),
+    "fashion": Preset("fashion-mnist", _clothes, MIDDLE, 30_000, 256, 1e-3, augment=("flip",)),
+    "cifar10": Preset("cifar-10", data.cifar10, LARGE, 100_000, 512, 1e-3, augment=("flip",)),
 } | {
     name: Preset(name, partial(getattr(data, name.replace("-", "_")), 20_000), _mlp, 3_000, 256, 2e-3, "uniform_angle")
     for name in PLANE

@@ -13,6 +13,7 @@ from torch import Tensor
 from .. import data
 from ..losses import LEVELS
 from ..predictions import LearnedDenoiser
+from ..refusals import choice, number, whole
 from ..samplers import last
 from ..schedules import cosine
 from . import checkpoints
@@ -24,6 +25,7 @@ from .runtime import compiles, fast_bf16, provenance, runtime
 from .state import Run
 from .train import train
 
+MOST_STEPS = 1_000_000_000  # more than a GPU makes in a year
 RUN = "run.safetensors"  # in a run's folder: all that --resume needs
 
 
@@ -53,52 +55,39 @@ class Training:
             yield loss
 
     def save(self, folder: Path, seconds: float) -> None:
-        """Write folder/run.safetensors, from which `--resume` goes on, and folder/model.safetensors, which is shared."""
-        self.record |= {
-            "steps": self.run.step,
-            "images_seen": self.run.step * self.settings["batch"],
-            "seconds": round(seconds),
-        }
-        names = list(self.set.names or ())
-        described = {
-            "name": PRESETS[self.name].data,
-            "shape": list(self.set.x.shape[1:]),
-            "shift": self.set.shift,
-            "scale": self.set.scale,
-            "names": names,
-        }
-        described["examples"] = len(self.set)
+        """Write folder/run.safetensors, from which `--resume` goes on, and folder/model.safetensors, for others."""
+        step, points = self.run.step, self.set
+        self.record |= {"steps": step, "images_seen": step * self.settings["batch"], "seconds": round(seconds)}
+        described = {"name": PRESETS[self.name].data, "shape": list(points.x.shape[1:]), "shift": points.shift}
+        described |= {"scale": points.scale, "names": list(points.names or ()), "examples": len(points)}
         card = {"data": described, "settings": self.settings, "record": self.record}
         save_run(folder / RUN, self.run, card | {"recent": [float(loss) for loss in self.recent]})
         checkpoints.save(folder / "model.safetensors", self.run.average, card, half=True)
 
 
 def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float | None = None) -> Training:
-    """A preset at its first step. minutes: times 20 steps and fixes, once and for all, how many fit into the rest."""
-    preset, rt = PRESETS[name], runtime()
+    """A preset at its first step. Raises ValueError for an unknown one, and for both steps and minutes.
+
+    name: one of PRESETS
+    seed: decides the initial weights, and everything that training draws
+    steps: how many (default: the preset's)
+    minutes: instead of steps: times 20 of them and fixes, once and for all, how many fit into the rest
+    """
+    preset, rt = PRESETS[choice("the preset", name, PRESETS)], runtime()
+    if steps is not None and minutes is not None:
+        raise ValueError(f"steps is {steps} and minutes {minutes}, but one decides the other: give one of them")
     examples = preset.load()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         denoiser = LearnedDenoiser(preset.network(examples), cosine, "v").to(rt.device)
     settings = {"preset": name, "seed": seed, "batch": preset.batch, "lr": preset.lr, "levels": preset.levels}
-    settings |= {
-        "augment": list(preset.augment),
-        "drop": 0.1,
-        "bf16": fast_bf16(rt.device),
-        "compile": compiles(rt.device),
-    }
+    settings |= {"augment": list(preset.augment), "drop": 0.1, "bf16": fast_bf16(rt.device)}
+    settings |= {"compile": compiles(rt.device)}
     record = {**provenance(rt.device), "losses": []}
     if minutes is not None:
-        begun = time.perf_counter()
-        pace = _seconds_a_step(denoiser, examples, settings)
-        timing = time.perf_counter() - begun
-        steps = max(1, round((60 * minutes - timing) / pace))
-        record |= {
-            "minutes_asked": minutes,
-            "seconds_a_step_when_timed": round(pace, 5),
-            "seconds_of_timing": round(timing, 3),
-        }
-    settings["steps"] = agreed(preset.steps if steps is None else steps)
+        steps, timed = _steps_within(minutes, denoiser, examples, settings)
+        record |= timed
+    settings["steps"] = agreed(whole("steps", preset.steps if steps is None else steps, 1, MOST_STEPS))
     return Training(name, Run(denoiser), examples, settings, record)
 
 
@@ -106,9 +95,7 @@ def resume(folder: Path) -> Training:
     """A preset where folder/run.safetensors left it."""
     run, card = load_run(folder / RUN, runtime().device)
     if card.get("settings", {}).get("preset") not in PRESETS:
-        raise checkpoints.CheckpointError(
-            f"{folder / 'run.safetensors'} was not written by minidiff train: it names no preset"
-        )
+        raise checkpoints.CheckpointError(f"{folder / RUN} was not written by minidiff train: it names no preset")
     name, recent = card["settings"]["preset"], [torch.tensor(loss) for loss in card.get("recent", [])]
     return Training(name, run, PRESETS[name].load(), card["settings"], card["record"], recent)
 
@@ -121,6 +108,17 @@ def _options(denoiser: LearnedDenoiser, settings: dict) -> dict:
         "levels": LEVELS[settings["levels"]](denoiser.schedule),
         "augment": together(*parts) if parts else None,
     }
+
+
+def _steps_within(minutes: float, denoiser: LearnedDenoiser, examples: data.Data, settings: dict) -> tuple[int, dict]:
+    """How many steps fit into the minutes, from 1 to MOST_STEPS, and what the record says about it."""
+    seconds = 60 * number("minutes", minutes, lambda m: m > 0, "above 0")
+    begun = time.perf_counter()
+    pace = _seconds_a_step(denoiser, examples, settings)
+    timing = time.perf_counter() - begun
+    steps = round(min(max(1, (seconds - timing) / pace), MOST_STEPS))
+    told = {"seconds_a_step_when_timed": round(pace, 5), "seconds_of_timing": round(timing, 3)}
+    return steps, {"minutes_asked": minutes, **told}
 
 
 def _seconds_a_step(denoiser: LearnedDenoiser, examples: data.Data, settings: dict) -> float:

@@ -1,4 +1,4 @@
-"""TODO engine/runtime."""
+"""Where the work runs: device and profile, what a record says about both, and progress for a person."""
 
 import os
 import platform
@@ -13,7 +13,10 @@ from typing import TypeVar
 
 import torch
 
-from ..data.files import ROOT
+from .. import __version__
+from ..data.files import ROOT, clones
+
+PATIENCE = 10  # seconds for git
 
 
 def fast_bf16(device: torch.device) -> bool:
@@ -24,21 +27,41 @@ def fast_bf16(device: torch.device) -> bool:
 
 
 def compiles(device: torch.device) -> bool:
-    """Whether torch.compile pays: on a GPU that has its compiler; a CPU would spend minutes of a short training on it."""
+    """Whether torch.compile pays: on a GPU that has its compiler; on a CPU it takes minutes of a short training."""
     return device.type == "cuda" and find_spec("triton") is not None
 
 
 def provenance(device: torch.device) -> dict:
     """What a record must say about the machine and the code that made it."""
-    described = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True
-    )
     return {
         "device": device_name(device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "commit": described.stdout.strip() or "unknown",
+        "minidiff": __version__,
+        "commit": commit(),
     }
+
+
+def commit() -> str:
+    """The commit of minidiff's own clone; "unknown" where git fails, or says it of a repository around the package."""
+    top = _git("rev-parse", "--show-toplevel")
+    own = ROOT in clones() and top and Path(top).is_dir() and Path(top).samefile(ROOT)
+    if not own or not _git("ls-files", "minidiff/__init__.py"):
+        return "unknown"
+    return _git("describe", "--always", "--dirty") or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    """What git says in the folder that holds the package; nothing where it is missing, fails or hangs."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("GIT_")
+    }  # of another folder
+    try:
+        said = subprocess.run(["git", *arguments], cwd=ROOT, env=environment, capture_output=True, timeout=PATIENCE,
+                              stdin=subprocess.DEVNULL, encoding="utf-8", errors="replace")  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return said.stdout.strip() if said.returncode == 0 else ""
 
 
 def device_name(device: torch.device) -> str:
@@ -105,7 +128,7 @@ def quiet() -> bool:
     """True where no person is watching: in CI, under nbval, where MINIDIFF_QUIET is set, or where stderr is a file."""
     if os.environ.get("CI") or os.environ.get("MINIDIFF_QUIET"):
         return True
-    return not (sys.stderr.isatty() or _in_notebook())
+    return not (_in_notebook() or (sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()))
 
 
 def _in_notebook() -> bool:

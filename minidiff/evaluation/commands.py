@@ -7,6 +7,7 @@ from ..data import find
 from ..engine import checkpoints
 from ..engine.commands import number, option
 from ..engine.presets import SHIPPED
+from ..engine.runtime import runtime
 from . import judge
 from .score import JUDGED, score
 
@@ -35,7 +36,8 @@ def judge_command(a: argparse.Namespace) -> int:
     denoiser, card = checkpoints.load(path)
     if card.get("data", {}).get("name") != JUDGED:
         raise ValueError(f"the judge knows Fashion-MNIST only; {path} was trained on something else")
-    result = score(denoiser, number=a.number, steps=a.steps, seed=a.seed)
+    device = runtime().device
+    result = score(denoiser.to(device), number=a.number, steps=a.steps, seed=a.seed, device=device)
     for name in ("frechet_distance", "kernel_distance", "precision", "recall"):
         value, error, floor = (result[name + part] for part in ("", "_error", "_floor"))
         print(f"{name.replace('_', ' '):17} {value:8.3f} +- {error:.3f}   real images in place of samples: {floor:.3f}")

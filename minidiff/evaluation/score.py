@@ -14,18 +14,26 @@ from .metrics import class_fidelity, frechet_distance, kernel_distance, precisio
 JUDGED = "fashion-mnist"  # the data set that the judge knows
 
 
-def score(denoiser: AnyDenoiser, *, number: int = 10_000, steps: int = 50, seed: int = 0) -> dict[str, float]:
+def score(
+    denoiser: AnyDenoiser, *, number: int = 10_000, steps: int = 50, seed: int = 0, device: str | torch.device = "cpu"
+) -> dict[str, float]:
     """How the judge sees `number` class-conditional samples (DDIM, no guidance) of a Fashion-MNIST denoiser.
 
     Returns the Frechet distance to the 10,000 test images, the kernel distance (KID), precision and recall, each with
     its standard error and its floor (as many training images), and the share of samples that the judge assigns to the
     class asked for.
+
+    denoiser: on the device
+    number: how many samples; fewer make the distances larger
+    steps: of DDIM
+    seed: decides the samples
+    device: where they are drawn; they are judged on the CPU, as the shipped judge was
     """
     judge, test, clothes = load_judge(), data.fashion_mnist("test"), data.fashion_mnist("train")
     y = torch.arange(number) % len(test.names)
     shape, own = (number, 1, 28, 28), streams(seed, range(number))
     noise = start(denoiser.schedule, t_max(denoiser.schedule), shape, own)
-    x = generate(denoiser, noise, y, steps=steps)
+    x = generate(denoiser, noise.to(device), y.to(device), steps=steps).cpu()
     compared = _compared(*(judge.features(images) for images in (test.x, x, clothes.x[:number])))
     agreement = class_fidelity(judge.classify(x), y)
     return {

@@ -164,7 +164,7 @@ def test_a_record_says_which_machine_and_which_code(monkeypatch):
     cpu_with(monkeypatch, "")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
     told = rt.provenance(torch.device("cpu"))
-    assert set(told) == {"device", "threads", "torch", "commit"}
+    assert set(told) == {"device", "threads", "torch", "minidiff", "commit"}
     assert (told["device"], told["threads"], told["torch"]) == ("cpu: AMD EPYC 9999", 5, torch.__version__)
 
 
