@@ -279,4 +279,6 @@ def refuse_noise(t: float, s: float, eta: float = 1.0, temperature: float = 1.0)
         number("eta", eta, 0, 1)
         number("temperature", temperature, 0)
     if eta and not s <= t:
-        raise ValueError(f"fresh noise has no meaning towards more noise ({t:g} to {s:g}): use ddim_step, eta = 0")
+        raise ValueError(
+            f"fresh noise has no meaning towards more noise (t = {t:g} to s = {s:g}): use ddim_step, eta = 0"
+        )

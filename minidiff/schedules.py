@@ -368,7 +368,8 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TypeError(f"{name} must be one number, not {type(value).__name__}: {value!r:.80}") from None
     within = low <= result <= high and math.isfinite(result)
-    require(within, f"{name} must lie in [{low:g}, {high:g}] and be finite; got {value!r:.80}")
+    finite = "" if math.isfinite(high - low) else " and be finite"
+    require(within, f"{name} must lie in [{low:g}, {high:g}]{finite}; got {value!r:.80}")
     return result
 
 
