@@ -28,7 +28,8 @@ def complete(condition: Mapping, nulls: Condition, x: Tensor) -> dict[str, Tenso
 
     Raises ValueError for a name that the network does not know, and for values of another kind, shape or row count.
     """
-    if unknown := sorted(condition.keys() - nulls.keys(), key=str):
+    given = {name for name, value in condition.items() if value is not None}
+    if unknown := sorted(given - nulls.keys(), key=str):
         said, known = ", ".join(map(str, unknown)), ", ".join(nulls) or "no condition"
         raise ValueError(f"this network knows no {said}: it knows {known}; leave that out, or build it with that")
     return {name: _rows(name, condition.get(name), null, x) for name, null in nulls.items()}

@@ -43,8 +43,7 @@ def quadratic_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> 
 def cosine(t: Tensor) -> tuple[Tensor, Tensor]:
     """A quarter turn from data to noise (Nichol & Dhariwal 2021, Eq. 17, with s = 0); t in [0, 1]."""
     turn = math.pi / 2 * t
-    near_noise = torch.sin(math.pi / 2 * (1 - t))  # where rounding would turn the sign of a float32 cosine
-    return torch.where(t > 1 - 1e-6, near_noise, torch.cos(turn)), torch.sin(turn)
+    return torch.cos(turn).abs(), torch.sin(turn)  # abs: in float32 the cosine of a right angle is -4e-8
 
 
 def sigmoid(t: Tensor, start: float = -3.0, end: float = 3.0) -> tuple[Tensor, Tensor]:

@@ -57,6 +57,10 @@ def test_what_cannot_be_meant_gets_a_sentence(condition, match):
         complete(condition, NULLS, X)
 
 
+def test_not_to_give_what_a_network_does_not_know_is_no_mistake():
+    assert complete({"y": None}, {}, X) == {}
+
+
 def test_hiding_puts_the_null_into_the_hidden_rows_alone():
     told = {"y": torch.tensor([1, 2, 3]), "low_res": torch.ones(3, 1, 2, 2), "change": torch.ones(3, 1)}
     hidden = hide(told, NULLS, torch.tensor([True, False, True]))
