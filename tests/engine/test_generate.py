@@ -56,6 +56,8 @@ def test_each_sample_draws_from_its_own_stream(batch):
         assert_close(got[k : k + 1], generate(told(), noise()[k : k + 1], torch.tensor([k % 4]), **alone))
     other = generate(told(), noise(), torch.arange(7) % 4, step=ddpm_step, steps=4, generator=streams(6, range(7)))
     assert (got - other).abs().min() > 1e-6
+    first = [float(torch.as_tensor(one.standard_normal())) for one in streams(5, range(7))]
+    assert len({round(value, 9) for value in first}) == 7  # seven streams, not one seven times
 
 
 @pytest.mark.parametrize("batch", [3, 100])
