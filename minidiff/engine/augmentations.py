@@ -31,6 +31,11 @@ def flip(x: Tensor, condition: Condition, generator: Generator) -> tuple[Tensor,
 def shift(x: Tensor, condition: Condition, generator: Generator, reach: int = 3) -> tuple[Tensor, dict[str, Tensor]]:
     """Move by up to `reach` pixels each way; what lay on the edge fills the gap. change: (B, 2), (down, right) / reach.
 
+    x: (B, C, H, W)
+    condition: name -> (B, ...), whose images are moved alike
+    generator: decides which images move, and how far
+    reach: the largest move, in pixels
+
     Raises ValueError for images of another size among the conditions, on which a pixel is another distance.
     """
     moves = _sent(torch.randint(-reach, reach + 1, (len(x), 2), generator=generator), x) * _half(x, generator)[:, None]

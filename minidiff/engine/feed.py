@@ -123,7 +123,12 @@ def generator_for(*key: int) -> torch.Generator:
 
 
 def order(seed: int, first: int, count: int, n: int) -> Tensor:
-    """Which of n samples are images first to first + count - 1 of the training: a shuffle an epoch. (count,)."""
+    """Which samples come at some places of the training, (count,) int64: a shuffle an epoch.
+
+    seed: decides the shuffles
+    first, count: the places, counted from the first sample of the training
+    n: how many samples there are
+    """
     place = torch.arange(first, first + count)
     return torch.cat([_shuffle(seed, e, n)[place[place // n == e] % n] for e in (place // n).unique().tolist()])
 

@@ -48,6 +48,7 @@ def generate(
 ) -> Tensor:
     """Samples like noise, (N, *), drawn in batches, with a progress bar for a person.
 
+    denoiser: what predicts x0 and eps
     noise: (N, *), which is schedules.start at the first of the times
     condition: labels (N,), or name -> (N, ...), one row a sample; None: unconditional
     step: any sampler's step
