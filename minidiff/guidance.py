@@ -53,7 +53,8 @@ def steer(denoiser: AnyDenoiser, log_likelihood: Callable[[Tensor, Time], Tensor
     log_likelihood: (x_t, t) -> (B,), differentiable in x_t. Bayes' rule on scores makes the conditional denoiser of the
     plain one, exactly, if the classifier was made for noisy x_t. A classifier of the prediction denoiser(x_t, t).x0
     gives diffusion posterior sampling (Chung et al. 2023). The score is -eps / sigma. Where next to no signal is left
-    (alpha < 0.001 sigma), x_t says nothing about y, and the prediction is the plain one.
+    (alpha < 0.001 sigma), the gradient of a classifier made for noisy x_t is of the order of alpha; a sample with a
+    larger one keeps the plain prediction there, since x_t says nothing about y.
     """
     number("scale", scale)
 
@@ -66,9 +67,10 @@ def steer(denoiser: AnyDenoiser, log_likelihood: Callable[[Tensor, Time], Tensor
             (gradient,) = torch.autograd.grad(value.sum(), x)
         numbers = at(denoiser.schedule, t, x_t)
         alpha, sigma = (c if isinstance(c, Tensor) else torch.tensor(c, dtype=torch.float64) for c in numbers)
-        told, plain = alpha >= 1e-3 * sigma, denoiser(x_t, t)
-        on_x0, on_eps = (torch.where(told, c, 0.0) for c in (scale * sigma**2 / alpha, scale * sigma))
-        return Prediction(plain.x0 + on_x0 * gradient, plain.eps - on_eps * gradient, plain.fraction)
+        small = (gradient.abs() <= 100 * alpha).flatten(1).all(1).reshape(-1, *[1] * (x.ndim - 1))
+        told, plain = (alpha > 0) & (small | (alpha >= 1e-3 * sigma)), denoiser(x_t, t)
+        push = torch.where(told, scale * sigma * gradient, 0.0)
+        return Prediction(plain.x0 + sigma / alpha.clamp(min=1e-30) * push, plain.eps - push, plain.fraction)
 
     return Denoiser(denoiser.schedule, predict)
 

@@ -74,8 +74,11 @@ def convert_output(out: Tensor, x_t: Tensor, source: str, goal: str, schedule: S
     sign, target = OUTPUTS[source]
     x0, eps = solve(x_t, sign * out, target, schedule, t)
     if goal == "score":
-        sigma = torch.as_tensor(at(schedule, t, x_t)[1])
-        require((sigma > 0).all(), "the score has no meaning where there is no noise (sigma = 0): ask at a later t")
+        sigma = at(schedule, t, x_t)[1]
+        require(
+            (torch.as_tensor(sigma) > 0).all(),
+            "the score has no meaning where there is no noise (sigma = 0): ask at a later t",
+        )
         return eps / -sigma
     sign, target = OUTPUTS[goal]
     a, b = at(schedule, t, x_t, target_of(target))
