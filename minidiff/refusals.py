@@ -1,8 +1,11 @@
 """What a function is given, checked: the value in its plain form, or one sentence. Every room may import this file."""
 
 import math
+import os
 from collections.abc import Callable, Iterable
-from numbers import Integral, Real
+from inspect import signature
+from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,27 +18,34 @@ def described(value: Any) -> str:
     if isinstance(value, (Tensor, np.ndarray)):
         kind = "a tensor" if isinstance(value, Tensor) else "an array"
         return f"{kind} of {value.dtype} and shape {tuple(value.shape)}"
-    if value is None or isinstance(value, (str, bytes, Real)):
+    if value is None or isinstance(value, (str, bytes, int, float, complex)):
         return text if len(text := repr(value)) <= 60 else f"{text[:57]}..."
     return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
+def require(truth: Any, sentence: str) -> None:
+    """Raise ValueError with the sentence unless it is true."""
+    if not truth:
+        raise ValueError(sentence)
+
+
+def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+    """A finite number in [low, high] as a float, a 0-d tensor of one too. Raises ValueError or TypeError."""
+    if isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0:
+        value = value.item()
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be one number, not {described(value)}")
+    if not (low <= value <= high and abs(value) < 2**127):
+        raise ValueError(f"{name} must lie in [{low:g}, {high:g}] and be finite; got {described(value)}")
+    return float(value)
+
+
 def whole(name: str, value: Any, low: int = 1, high: int = 2**63 - 1) -> int:
-    """A whole number in [low, high]; 2.0 and True are none. Raises ValueError."""
+    """A whole number in [low, high] as an int; 2.0 and True are none. Raises ValueError."""
     if isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high:
         return int(value)
     upto = "up" if high == 2**63 - 1 else f"to {high}"
     raise ValueError(f"{name} must be a whole number from {low} {upto}; got {described(value)}")
-
-
-def number(name: str, value: Any, allowed: Callable[[float], bool] = math.isfinite, which: str = "and finite") -> float:
-    """A finite number, a 0-d tensor of one too, that is `allowed`; `which` says which are. Raises ValueError."""
-    if isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0:
-        value = value.item()
-    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if real and abs(value) < 2**127 and allowed(float(value)):
-        return float(value)
-    raise ValueError(f"{name} must be a number {which}; got {described(value)}")
 
 
 def choice(name: str, value: Any, names: Iterable[str]) -> str:
@@ -45,22 +55,69 @@ def choice(name: str, value: Any, names: Iterable[str]) -> str:
     raise ValueError(f"{name} must be one of {', '.join(map(repr, names))}; got {described(value)}")
 
 
-def tensor(name: str, value: Any, *, finite: bool = True) -> Tensor:
-    """Real numbers as a tensor, from a tensor, an array, or a list of numbers, of arrays or of tensors of one shape.
-
-    Raises TypeError for what is none of these, and ValueError for NaN and infinity unless finite is False.
-    """
-    parts = value if isinstance(value, (list, tuple)) else (value,)
+def function(name: str, value: Any, *given: Any) -> Callable:
+    """What can be called with as many arguments as are given. Raises TypeError."""
     try:
-        if parts is value and parts and all(isinstance(part, Tensor) for part in parts):
-            value = torch.stack(list(parts))
-        elif any(hasattr(part, "__array__") and not isinstance(part, (Tensor, type)) for part in parts):
-            value = np.array(value)  # a copy: torch takes no negative strides and warns of arrays that are read-only
-        found = torch.as_tensor(None if isinstance(value, (str, bytes, bytearray)) else value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"{name} is {described(value)}: give a tensor, an array or a list of numbers") from None
-    if found.is_complex() or found.dtype == torch.bool or found.layout != torch.strided:
+        signature(value).bind(*given)
+    except ValueError:  # written in C, without a signature
+        return value
+    except TypeError:
+        raise TypeError(f"{name} must be a function of {len(given)} arguments, not {described(value)}") from None
+    return value
+
+
+def generator(value: Any) -> torch.Generator | None:
+    """Where random numbers come from: a torch.Generator, or None for torch's own. Raises TypeError."""
+    if value is not None and not isinstance(value, torch.Generator):
+        raise TypeError(f"generator must be a torch.Generator or None, not {described(value)}")
+    return value
+
+
+def path(name: str, value: Any) -> Path:
+    """Where a file is, from a text or a Path. Raises TypeError."""
+    if isinstance(value, (str, os.PathLike)) and not isinstance(value, type):
+        return Path(value)
+    raise TypeError(f"{name} must be the path of a file, as a text or a Path, not {described(value)}")
+
+
+def tensor(name: str, value: Any, dtype: torch.dtype | None = None, *, finite: bool = False) -> Tensor:
+    """Numbers as a tensor, from a tensor, an array, or a list of numbers, of arrays or of tensors of one shape.
+
+    dtype: what it becomes; by default it keeps its own.
+    finite: whether NaN and infinity are refused, with ValueError; on a GPU that waits for it.
+
+    Raises TypeError for what holds no numbers, and for complex ones.
+    """
+    if isinstance(value, Tensor) and (torch.compiler.is_compiling() or not value.is_inference()):
+        found = value
+    else:
+        with torch.inference_mode(False):
+            found = _converted(name, value, dtype)
+    if found.is_complex() or found.layout != torch.strided:
         raise TypeError(f"{name} is {described(found)}: give real numbers, in an ordinary (strided) tensor")
     if finite and not found.isfinite().all():
-        raise ValueError(f"{name} holds NaN or infinity: look for the step or the file that first produced one")
-    return found
+        raise ValueError(f"{name} holds numbers that are not finite (NaN, infinity): look for what first made one")
+    return found if dtype is None else found.to(dtype)
+
+
+def integers(name: str, value: Any) -> Tensor:
+    """Whole numbers as an int64 tensor, from what `tensor` takes. Raises ValueError for floats and booleans."""
+    found = tensor(name, value)
+    if found.is_floating_point() or found.dtype == torch.bool:
+        raise ValueError(f"{name} is {described(found)}: give whole numbers, as integers")
+    return found.long()
+
+
+def _converted(name: str, value: Any, dtype: torch.dtype | None) -> Tensor:
+    parts = value if isinstance(value, (list, tuple)) else (value,)
+    try:
+        if isinstance(value, Tensor):
+            return value.clone()  # made in inference mode: the copy can be differentiated
+        if parts is value and parts and all(isinstance(part, Tensor) for part in parts):
+            return torch.stack(list(parts))
+        if any(hasattr(part, "__array__") and not isinstance(part, (Tensor, type)) for part in parts):
+            value = np.array(value)  # a copy: torch takes no negative strides and warns of arrays that are read-only
+        value = None if isinstance(value, (str, bytes, bytearray)) else value
+        return torch.as_tensor(value, dtype=dtype, device="cpu")
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise TypeError(f"{name} must be numbers in a tensor, an array or a list, not {described(value)}") from None

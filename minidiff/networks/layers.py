@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..refusals import described, tensor, whole
+from ..refusals import described, integers, whole
 
 
 class Block(nn.Module):
@@ -91,15 +91,9 @@ def labels(y: Any, classes: int, batch: int, device: torch.device | str = "cpu")
     y: None, an int, or integers (B,) as a tensor, array or list. Raises ValueError for a label outside 0..classes
     (classes itself is the null label), for another shape and for floats; TypeError for what are no numbers.
     """
-    found = (y if isinstance(y, Tensor) else tensor("y", classes if y is None else y, finite=False)).to(device)
-    if (
-        found.is_floating_point()
-        or found.is_complex()
-        or found.dtype == torch.bool
-        or found.shape not in ((), (batch,))
-    ):
+    found = integers("y", classes if y is None else y).to(device)
+    if found.shape not in ((), (batch,)):
         raise ValueError(f"y is {described(found)}: give one int, or integer labels ({batch},)")
-    found = found.long()
     seen = batch and found.device.type == "cpu" and not torch.compiler.is_compiling()  # looking makes a GPU wait
     if seen and not (found.min() >= 0 and found.max() <= classes):
         said = f"y holds {found.min()} to {found.max()}"
