@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..refusals import described, number, tensor
+from ..refusals import described, integers, number, require, tensor
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,20 +39,21 @@ class Data:
         condition = {name: _rows(name, rows, len(x)) for name, rows in given.items()}
         y, names = condition.get("y"), _texts("names", self.names)
         if y is not None:
-            condition["y"] = y = _labels(y, len(names) if names else None)
+            condition["y"] = y = _labels(integers("y", y), len(names) if names else None)
         changed: dict[str, Any] = {"x": x, "y": y, "condition": condition, "names": names}
         changed |= {"captions": _texts("captions", self.captions, len(x)), "shift": number("shift", self.shift)}
-        changed["scale"] = number("scale", self.scale, lambda scale: scale > 0, "above 0")
+        changed["scale"] = number("scale", self.scale)
+        require(changed["scale"] > 0, f"scale must be above 0, since samples are divided by it; got {self.scale!r}")
         for name, value in changed.items():
             object.__setattr__(self, name, value)
 
     def restore(self, x: Tensor) -> Tensor:
         """From standardised to original units (for images: 0 is black, 1 is white; a sample may fall outside)."""
-        return tensor("x", x, finite=False) * self.scale + self.shift
+        return tensor("x", x) * self.scale + self.shift
 
     def standardise(self, raw: Tensor) -> Tensor:
         """From original to standardised units."""
-        return (tensor("raw", raw, finite=False) - self.shift) / self.scale
+        return (tensor("raw", raw) - self.shift) / self.scale
 
     def __len__(self) -> int:
         return len(self.x)
@@ -78,7 +79,7 @@ class Data:
 
 def _rows(name: str, value: Any, count: int | None = None) -> Tensor:
     """A tensor with one row a sample, floats in float32. Raises ValueError for no rows and for another count."""
-    rows = tensor(name, value)
+    rows = tensor(name, value, finite=True)
     if rows.dim() == 0 or len(rows) == 0 or len(rows) != (len(rows) if count is None else count):
         wanted = "at least one row" if count is None else f"{count} rows, one a sample"
         raise ValueError(f"{name} has shape {tuple(rows.shape)}: a data set needs {wanted}")
@@ -86,11 +87,11 @@ def _rows(name: str, value: Any, count: int | None = None) -> Tensor:
 
 
 def _labels(y: Tensor, classes: int | None) -> Tensor:
-    """Labels (N,) as int64. Raises ValueError for others, such as one-hot rows, and for a label without a name."""
-    if y.dim() != 1 or y.is_floating_point() or y.min() < 0 or y.max() >= (2**31 if classes is None else classes):
+    """Labels (N,) themselves. Raises ValueError for others, such as one-hot rows, and for a label without a name."""
+    if y.dim() != 1 or y.min() < 0 or y.max() >= (2**31 if classes is None else classes):
         wanted = "whole numbers from 0 up" if classes is None else f"whole numbers from 0 to {classes - 1}, as named"
         raise ValueError(f"y is {described(y)}, from {y.min()} to {y.max()}: labels are (N,), {wanted}")
-    return y.long()
+    return y
 
 
 def _named(condition: Any) -> Mapping[str, Any]:

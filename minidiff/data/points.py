@@ -1,12 +1,13 @@
 """Points: six sets in the plane, made from a seed, and mixtures of Gaussians, whose density is known."""
 
 import math
-from numbers import Integral
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..refusals import require, tensor, whole
 from .dataset import Data
 
 
@@ -67,8 +68,11 @@ def checkerboard(n: int, seed: int = 0) -> Data:
 
 
 def generator_of(n: int, seed: int) -> torch.Generator:
-    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-        raise ValueError(f"n is how many points to draw, a whole number from 1 up; got {n!r}")
+    """A CPU generator for n samples. Raises ValueError unless n is at least 1 and seed at least 0, both whole."""
+    whole("n, how many samples to draw,", n)
+    seed = whole("seed", seed, 0)
+    if seed >= 2**32:  # torch's CPU generator reads only the low 32 bits
+        seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
     return torch.Generator().manual_seed(seed)
 
 
@@ -83,15 +87,29 @@ def in_plane(points: Tensor, spread: float, noise: float, generator: torch.Gener
     return Data(raw / scale, y, 0.0, scale, names)
 
 
-class Mixture(NamedTuple):
-    """A mixture of round Gaussians, whose density is known: `exact.of_mixture(*mixture, schedule)` is its denoiser.
-
-    means: (K, D). stds: (K,) > 0. weights: (K,) > 0, of which only the proportions matter.
-    """
-
+class _Parts(NamedTuple):
     means: Tensor
     stds: Tensor
     weights: Tensor
+
+
+class Mixture(_Parts):
+    """A mixture of round Gaussians, whose density is known: `exact.of_mixture(*mixture, schedule)` is its denoiser.
+
+    means: (K, D). stds: (K,) > 0. weights: (K,) > 0, of which only the proportions matter. Arrays and lists become
+    tensors. Raises ValueError for other shapes and values, and TypeError for what are no numbers.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, means: Tensor, stds: Tensor, weights: Tensor) -> "Mixture":
+        named = (("means", means), ("stds", stds), ("weights", weights))
+        means, stds, weights = (tensor(name, part, finite=True) for name, part in named)
+        shapes = f"(K, D), (K,) and (K,); got {tuple(means.shape)}, {tuple(stds.shape)} and {tuple(weights.shape)}"
+        fits = means.dim() == 2 and means.numel() > 0 and stds.shape == weights.shape == means.shape[:1]
+        require(fits, f"means, stds and weights of a mixture have the shapes {shapes}")
+        require((stds > 0).all() and (weights > 0).all(), "stds and weights of a mixture must be above 0")
+        return super().__new__(cls, *(x if x.is_floating_point() else x.float() for x in (means, stds, weights)))
 
     def standardised(self) -> "Mixture":
         """The same mixture moved and scaled to mean 0 and, averaged over the coordinates, variance 1."""
@@ -110,7 +128,10 @@ class Mixture(NamedTuple):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """The exact log density at x (B, D), in nats: (B,)."""
-        means, stds, weights = (part.to(x) for part in self)
+        x = tensor("x", x)
+        fits = x.dim() == 2 and x.shape[1] == self.means.shape[1]
+        require(fits, f"x has shape {tuple(x.shape)}: give points (B, {self.means.shape[1]})")
+        means, stds, weights = (part.to(x if x.is_floating_point() else x.float()) for part in self)
         squares = (x[:, None] - means).square().sum(2)
         log_normal = -squares / (2 * stds**2) - x.shape[1] * (stds * math.sqrt(2 * math.pi)).log()
         return (log_normal + (weights / weights.sum()).log()).logsumexp(1)
