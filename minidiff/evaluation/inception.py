@@ -3,15 +3,18 @@
 import torch
 from torch import Tensor
 
+from ..refusals import tensor
+
 
 @torch.no_grad()
 def inception(images: Tensor, layer: str = "2048") -> Tensor:
-    """What the Inception-v3 of published FIDs sees in images, bytes (N, 3, H, W) or (N, 1, H, W): features (N, 2048).
+    """Features (N, 2048) of images, bytes (N, 3, H, W) or (N, 1, H, W), by the Inception-v3 of published FIDs.
 
     The network is torch-fidelity's copy of the one in Heusel et al. 2017; its layer "logits_unbiased" is what an
     Inception Score takes the softmax of. The first call fetches the weights, which that library unpickles. Raises
     RuntimeError where torch-fidelity is missing, and ValueError for other images.
     """
+    images = tensor("images", images)
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] not in (1, 3) or not len(images):
         said = f"{tuple(images.shape)} of {images.dtype}"
         raise ValueError(f"Inception-v3 was given {said}: it sees bytes, (N, 3, H, W) or (N, 1, H, W), uint8 in 0..255")

@@ -1,7 +1,7 @@
 """The judge: one small classifier of Fashion-MNIST, whose features and labels every image notebook uses.
 
-`python -m minidiff.evaluation.judge` trains it again in a few minutes. The shipped file is pinned by its SHA-256, so that a
-Frechet distance printed today and one printed next year are measured with the same ruler.
+`python -m minidiff.evaluation.judge` trains it again in a few minutes. The shipped file is pinned by its SHA-256, so
+that Frechet distances printed at different times are measured with the same weights.
 """
 
 import hashlib
@@ -18,17 +18,24 @@ from torch import Tensor, nn
 
 from ..data.files import DataError, find, write_atomically
 from ..data.images import fashion_mnist
+from ..refusals import integers, require, tensor, whole
+from ..refusals import path as checked_path
+from .metrics import class_fidelity
 
 JUDGE_SHA256 = "2da96de76d887200f68a501d5f42b7d5de873854bd6f4c63c995010c4243a75e"
-_MEND = "restore it with git checkout -- data/judge.safetensors"
+RESTORE = "restore it with git checkout -- data/judge.safetensors"
 BATCH = 500  # images at a time: enough to keep a CPU busy, little enough for its memory
+STANDARDISE = "standardise them first, as fashion_mnist does: data.standardise(images), with images in [0, 1]"
 
 
 class Judge(nn.Module):
     """Images (N, 1, 28, 28), standardised as `data.fashion_mnist` does, -> 128 features -> 10 classes.
 
-    Four 3x3 convolutions, each with batch norm and ReLU, two at 28x28 and two at 14x14, then one hidden layer of 128 units.
-    The features are what the hidden layer says (after its ReLU): all that the classifier knows before it decides.
+    Four 3x3 convolutions, each with batch norm and ReLU, two at 28x28 and two at 14x14, then one hidden layer of 128
+    units. The features are the hidden layer's activations, after its ReLU.
+
+    Images may be tensors or arrays of any floating-point type. ValueError for other shapes, for bytes, NaN, and images
+    in [0, 1] or 0..255.
     """
 
     def __init__(self) -> None:
@@ -46,11 +53,13 @@ class Judge(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """x: (N, 1, 28, 28) -> features (N, 128), with gradients and in one go."""
+        weight = next(self.parameters())
+        x = _images(x).to(weight.device, weight.dtype)
         return self.body(x.contiguous(memory_format=torch.channels_last))
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
-        """x: (N, 1, 28, 28) -> features (N, 128), in batches. Raises ValueError for any other shape."""
+        """x: (N, 1, 28, 28) -> features (N, 128), in batches."""
         return torch.cat([self.embed(batch) for batch in _batches(x)])
 
     @torch.no_grad()
@@ -68,18 +77,42 @@ def _convolution(c_in: int, c_out: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(c_in, c_out, 3, padding=1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU())
 
 
+def _images(x: Tensor) -> Tensor:
+    x = tensor("images", x)
+    fits = x.shape[1:] == (1, 28, 28) and len(x) > 0
+    require(fits, f"the judge was given {tuple(x.shape)}: it judges images (N, 1, 28, 28), with N at least 1")
+    require(x.is_floating_point(), f"the judge was given {x.dtype}, as raw pixels are: {STANDARDISE}")
+    return x
+
+
 def _batches(x: Tensor) -> Iterator[Tensor]:
-    if x.dim() != 4 or x.shape[1:] != (1, 28, 28) or len(x) == 0:
-        raise ValueError(f"the judge was given {tuple(x.shape)}: it judges images (N, 1, 28, 28), with N at least 1")
-    return iter(x.float().split(BATCH))
+    """Images in batches. Raises ValueError for what is evidently not standardised; samples may overshoot the data."""
+    x = tensor("images", _images(x), finite=True)
+    low, high = x.min().item(), x.max().item()  # standardised, the data go from -0.81 (black) to 2.02 (white)
+    raw = (low >= 0 and high > 0.5) or max(-low, high) > 50
+    require(not raw, f"the judge was given values from {low:.3g} to {high:.3g}, as raw pixels are: {STANDARDISE}")
+    return iter(x.split(BATCH))
 
 
 def train_judge(images: Tensor, labels: Tensor, *, epochs: int = 6, batch: int = 250, seed: int = 0) -> Judge:
-    """Train a judge from scratch; a few minutes on two cores. images: (N, 1, 28, 28), labels: (N,) with N >= batch."""
-    generator = torch.Generator().manual_seed(seed)
+    """Train a judge from scratch; a few minutes on two cores.
+
+    images: (N, 1, 28, 28), standardised.
+    labels: (N,) from 0 to 9.
+    epochs: passes over the images.
+    batch: images a step, at most N.
+    seed: of the initial weights, the order and the dropout.
+
+    Raises ValueError for what does not fit.
+    """
+    images, labels = torch.cat(list(_batches(images))).float(), integers("labels", labels)
+    fits = labels.shape == images.shape[:1] and labels.min() >= 0 and labels.max() <= 9
+    require(fits, f"labels must be {len(images)} whole numbers from 0 to 9; got {tuple(labels.shape)}")
+    epochs, batch = whole("epochs", epochs), whole("batch", batch, 1, len(images))
+    generator = torch.Generator().manual_seed(whole("seed", seed, 0))
     with torch.random.fork_rng():  # initial weights and dropout draw from the global generator
         torch.manual_seed(seed)
-        judge = Judge().to(memory_format=torch.channels_last)
+        judge = Judge().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = torch.optim.AdamW(judge.parameters(), weight_decay=0.01)
         rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=3e-3, total_steps=epochs * (len(images) // batch))
         for _ in range(epochs):
@@ -94,20 +127,20 @@ def train_judge(images: Tensor, labels: Tensor, *, epochs: int = 6, batch: int =
 
 
 def accuracy(judge: Judge, split: str = "test") -> float:
-    """The share of Fashion-MNIST's images that the judge labels as the data set does, in [0, 1]."""
+    """The fraction of Fashion-MNIST's images that the judge labels as the data set does, in [0, 1]."""
     clothes = fashion_mnist(split)
-    return (judge.classify(clothes.x) == clothes.y).double().mean().item()
+    return class_fidelity(judge.classify(clothes.x), clothes.condition["y"]).value
 
 
 def load_judge(path: str | Path | None = None) -> Judge:
     """The shipped judge, in float32 and evaluation mode. Raises data.DataError if its file is missing or altered."""
-    path = find("judge.safetensors") if path is None else Path(path)
+    path = find("judge.safetensors") if path is None else checked_path("the judge's file", path)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): {_MEND}") from error
+        raise DataError(f"{path} cannot be read ({error.strerror}): {RESTORE}") from error
     if hashlib.sha256(content).hexdigest() != JUDGE_SHA256:
-        raise DataError(f"{path} is not the judge this version was measured with (its SHA-256 differs): {_MEND}")
+        raise DataError(f"{path} is not the judge this version was measured with (its SHA-256 differs): {RESTORE}")
     judge = Judge()
     judge.load_state_dict(load(content), strict=False)  # batch norm's step counters are of no use and not stored
     return judge.eval().requires_grad_(False)
@@ -120,10 +153,10 @@ def round_weights(judge: Judge) -> dict[str, Tensor]:
     return {name: value.contiguous() for name, value in tensors.items()}
 
 
-def main(path: str | Path = "runs/judge.safetensors") -> None:
-    """Train a judge, write it to path (never over the shipped one) and print its accuracy and SHA-256."""
+def main(path: str | Path = "runs/judge.safetensors") -> int:
+    """Train a judge, write it to path (never over the shipped one), print its accuracy and SHA-256; the status, 0."""
     clothes, began = fashion_mnist("train"), time.perf_counter()
-    judge = train_judge(clothes.x, clothes.y)
+    judge = train_judge(clothes.x, clothes.condition["y"])
     seconds = time.perf_counter() - began
     tensors = round_weights(judge)
     card = {
@@ -140,7 +173,8 @@ def main(path: str | Path = "runs/judge.safetensors") -> None:
     write_atomically(path, content)
     print(f"{path}: {card['accuracy']:.2%} of 10,000 test images, {seconds:.0f} s, {len(content):,} bytes")
     print(f"SHA-256 {hashlib.sha256(content).hexdigest()}; a judge with another one than JUDGE_SHA256 is another ruler")
+    return 0
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    sys.exit(main(*sys.argv[1:2]))

@@ -7,12 +7,15 @@ what the same metric says of real against real at the same sizes. Everything is 
 import math
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..estimates import Estimate, proportion, random_folds
+from ..refusals import generator as checked_generator
+from ..refusals import integers, number, require, tensor, whole
 
-CHUNK = 2**23  # pairs of rows looked at together: 64 MB of distances
+CHUNK = 2**23  # pairs of rows compared at a time: 64 MB of distances
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -62,8 +65,8 @@ def mmd(a: Tensor, b: Tensor, *, scale: float = 1.0) -> float:
     Raises ValueError for other shapes, values that are not finite and a scale that is not positive.
     """
     a, b = _clouds(a=a, b=b)
-    if not 0 < scale < float("inf"):
-        raise ValueError(f"scale is the width of the kernel and must be positive; got {scale}. Try the data's spread")
+    scale = number("scale, the width of the kernel, must be positive and", scale)
+    require(scale > 0, f"scale, the width of the kernel, must be positive; got {scale}: try the standard deviation")
     return _discrepancy(lambda x, y: (torch.cdist(x, y).square() / (-2 * scale**2)).exp(), a, b).value
 
 
@@ -129,26 +132,29 @@ def memorisation(fake: Tensor, train: Tensor, test: Tensor) -> Estimate:
     """How often is a sample closer to the training set than unseen data is? 1/2 if nothing was memorised, 1 for copies.
 
     Over all pairs of one fake and one test row, a tie counting half (the three-sample test of Meehan et al. 2020). The
-    error is what chance does to that share when nothing was memorised, so (value - 1/2) / error is a z score (Mann &
-    Whitney 1947). fake: (N, D), train: (T, D), test: (M, D); T may differ, as both are measured against the same train.
-    More than 1/2 is also had by samples that keep to the middle of the data: look at the neighbours before you accuse.
+    error is that of chance when nothing was memorised, so (value - 1/2) / error is a z score (Mann & Whitney 1947).
+    fake: (N, D), train: (T, D), test: (M, D); T may differ, as both are measured against the same train. Samples of
+    low diversity near the mean also exceed 1/2; inspect nearest neighbours before concluding memorisation.
     """
     fake, train, test = _clouds(fake=fake, train=train, test=test)
     ours, unseen = (torch.cat([d.amin(1) for d in _distances(x, train)]) for x in (fake, test))
     unseen = unseen.sort().values
-    below = sum(torch.searchsorted(unseen, ours, right=right) for right in (False, True)).double().mean() / 2
+    below, up_to = torch.searchsorted(unseen, ours), torch.searchsorted(unseen, ours, right=True)
     n, m = len(fake), len(test)
-    return Estimate(1 - below.item() / m, math.sqrt((n + m + 1) / (12 * n * m)))
+    nearer = (below + up_to).double().mean().item() / 2  # test rows nearer to the training set than a fake one
+    return Estimate(1 - nearer / m, math.sqrt((n + m + 1) / (12 * n * m)))
 
 
-def class_fidelity(said: Tensor, asked: Tensor) -> Estimate:
-    """The share of samples to which a classifier gives the class that was asked for. said, asked: (N,) labels.
+def class_fidelity(predicted: Tensor, wanted: Tensor) -> Estimate:
+    """The fraction of samples to which a classifier gives the wanted class. predicted, wanted: (N,) integer labels.
 
     The error is the binomial sqrt(p (1 - p) / N). It is 0 for none or all of them; then p may still be 3 / N away.
     """
-    if said.shape != asked.shape or said.dim() != 1 or not len(said):
-        raise ValueError(f"said is {tuple(said.shape)}, asked {tuple(asked.shape)}: give both (N,), a label a sample")
-    return proportion(said == asked)
+    predicted, wanted = integers("predicted", predicted), integers("wanted", wanted)
+    shapes = f"predicted is {tuple(predicted.shape)}, wanted {tuple(wanted.shape)}"
+    fits = predicted.shape == wanted.shape and predicted.dim() == 1 and len(predicted)
+    require(fits, f"{shapes}: give both (N,), a label a sample")
+    return proportion(predicted == wanted.to(predicted.device))
 
 
 def c2st(a: Tensor, b: Tensor) -> Estimate:
@@ -198,28 +204,27 @@ def _distances(x: Tensor, y: Tensor) -> Iterator[Tensor]:
 
 def _reach(x: Tensor, k: int) -> Tensor:
     """How far the k-th nearest other row is from each row, (N,)."""
-    if not 1 <= k < len(x):
-        raise ValueError(f"k must be from 1 to {len(x) - 1}, with {len(x)} rows that have neighbours; got {k}")
+    possible = 1 <= whole("k", k, 0) < len(x)
+    require(possible, f"k must be from 1 to {len(x) - 1}, with {len(x)} rows that have neighbours; got {k}")
     # Nobody is nearer to a row than itself, so it is always among the k + 1 nearest.
     return torch.cat([d.topk(k + 1, largest=False).values[:, k] for d in _distances(x, x)])
 
 
 def _clouds(**named: Tensor) -> list[Tensor]:
-    """Check clouds that are to be compared and return them in float64."""
-    clouds = [_rows(name, x) for name, x in named.items()]
+    """Check clouds that are to be compared and return them in float64, on the device of the first."""
+    clouds = [_cloud(name, x) for name, x in named.items()]
     if len({x.shape[1] for x in clouds}) > 1:
-        said = " and ".join(f"{name} has {x.shape[1]} features" for name, x in zip(named, clouds))
+        said = " and ".join(f"{name} has {x.shape[1]} features" for name, x in zip(named, clouds, strict=True))
         raise ValueError(f"{said}: give all the same features")
-    return clouds
+    return [x.to(clouds[0].device) for x in clouds]
 
 
-def _rows(name: str, x: Tensor) -> Tensor:
+def _cloud(name: str, x: Tensor) -> Tensor:
     """Check one cloud and return it in float64."""
-    if x.dim() != 2 or x.shape[0] < 2:
-        raise ValueError(f"{name} has shape {tuple(x.shape)}: give (N, D), one row a sample, with N at least 2")
-    if not x.isfinite().all():
-        raise ValueError(f"{name} holds values that are not finite: look for the NaN or infinity in the samples first")
-    return x.detach().double()
+    x = tensor(name, x, torch.float64, finite=True).detach()
+    fits = x.dim() == 2 and x.shape[0] >= 2 and x.shape[1] >= 1
+    require(fits, f"{name} has shape {tuple(x.shape)}: give (N, D), one row a sample, with N at least 2")
+    return x
 
 
 def _covariance(x: Tensor) -> Tensor:
@@ -238,15 +243,14 @@ def _trace_sqrt(p: Tensor, q: Tensor) -> Tensor:
 
 def _directions(directions: int | Tensor, dim: int, generator: torch.Generator | None) -> Tensor:
     """Unit vectors, (K, dim) float64: the given ones, or as many as asked for, even over the sphere."""
-    if isinstance(directions, Tensor):
-        lines = directions.double()
-        if lines.dim() != 2 or lines.shape[1] != dim or not len(lines):
-            raise ValueError(f"directions have shape {tuple(lines.shape)}: give (K, {dim}), one row a direction")
-    elif directions >= 1:
-        generator = generator or torch.Generator().manual_seed(0)
-        lines = torch.randn(directions, dim, generator=generator, dtype=torch.float64, device=generator.device)
+    if isinstance(directions, (Tensor, np.ndarray, list, tuple)):
+        lines = tensor("directions", directions, torch.float64)
+        fits = lines.dim() == 2 and lines.shape[1] == dim and len(lines)
+        require(fits, f"directions have shape {tuple(lines.shape)}: give (K, {dim}), one row a direction")
     else:
-        raise ValueError(f"directions must be at least 1; got {directions}")
+        count = whole("directions, at least 1,", directions, 1, 10**6)
+        generator = checked_generator(generator) or torch.Generator().manual_seed(0)
+        lines = torch.randn(count, dim, generator=generator, dtype=torch.float64, device=generator.device)
     length = lines.norm(dim=1, keepdim=True)
     if not (length.isfinite() & (length > 0)).all():
         raise ValueError("every direction must be finite and have a length above 0")

@@ -91,6 +91,52 @@ def test_other_images_are_refused(judge, shape):
         judge.features(torch.zeros(shape))
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16, "array"])
+def test_other_precisions_and_arrays_are_judged(judge, clothes, kind):
+    x = clothes.x[:20]
+    seen = x.double().numpy() if kind == "array" else x.to(kind)
+    assert (judge.classify(seen) == judge.classify(x)).double().mean() >= 0.95
+    torch.testing.assert_close(judge.features(seen), judge.features(torch.as_tensor(seen).float()), rtol=0, atol=0)
+
+
+def test_what_is_not_standardised_is_refused(judge, clothes):
+    """Bytes as integers or floats, greys in [0, 1], and samples that went astray; not what only overshoots."""
+    x = clothes.x[:20]
+    raw = clothes.restore(x)
+    for wrong in ((255 * raw).round().byte(), (255 * raw).round().long(), 255 * raw, raw, 0.8 * raw.double(), 60 * x):
+        for ask in (judge.features, judge.probabilities, judge.classify):
+            with pytest.raises(ValueError, match="as raw pixels are: standardise them first"):
+                ask(wrong)
+    with pytest.raises(ValueError, match="not finite"):
+        judge.classify(x * float("nan"))
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    for sample in (3 * x, x + noise, 4 * noise, 0 * x, x.clamp(-1, 1), x[:1]):
+        assert judge.features(sample).isfinite().all()
+
+
+@pytest.mark.parametrize("x", [None, "clothes", object(), torch.zeros(2, 1, 28, 28, dtype=torch.cfloat)])
+def test_what_are_no_images_is_refused(judge, x):
+    for ask in (judge.features, judge):
+        with pytest.raises(TypeError, match=r"images (must be numbers|is a tensor of .*complex)"):
+            ask(x)
+
+
+@pytest.mark.parametrize(
+    "given, match",
+    [
+        ({"labels": torch.arange(5)}, "labels must be 20"),
+        ({"labels": torch.full((20,), 10)}, "from 0 to 9"),
+        ({"labels": torch.zeros(20)}, "whole numbers"),
+        ({"batch": 21}, "from 1 to 20; got 21"),
+        ({"epochs": 0}, "epochs must be"),
+        ({"seed": -1}, "seed must be"),
+    ],
+)
+def test_unusable_training_of_a_judge_is_refused(clothes, given, match):
+    with pytest.raises(ValueError, match=match):
+        train_judge(**{"images": clothes.x[:20], "labels": clothes.y[:20], "batch": 5, **given})
+
+
 @pytest.mark.slow
 def test_training_learns_and_repeats_bit_for_bit(clothes):
     x, y = clothes.x[:300], clothes.y[:300]

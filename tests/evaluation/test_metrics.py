@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -334,10 +335,10 @@ def test_a_floor_of_all_rows_and_two_draws_is_possible_and_comes_out_again():
 
 
 def test_the_kernel_distance_of_two_gaussians():
-    """In one dimension (1 + x y)^3 compares the first three moments: 3 dm1^2 + 3 dm2^2 + dm3^2. Unbiased at any size."""
+    """In one dimension (1 + x y)^3 compares three moments: 3 dm1^2 + 3 dm2^2 + dm3^2. Unbiased at any size."""
     moments = lambda mean, std: (mean, mean**2 + std**2, mean**3 + 3 * mean * std**2)
     got = torch.tensor([kernel_distance(normal(20, 1, s), 0.5 * normal(15, 1, s + 5000) + 1).value for s in range(600)])
-    gaps = [(p - q) ** 2 for p, q in zip(moments(0, 1), moments(1, 0.5))]
+    gaps = [(p - q) ** 2 for p, q in zip(moments(0, 1), moments(1, 0.5), strict=True)]
     want, error = 3 * gaps[0] + 3 * gaps[1] + gaps[2], got.std().item() / 600**0.5
     assert abs(got.mean().item() - want) < 4 * error < want / 3
 
@@ -454,7 +455,7 @@ def test_too_many_neighbours_are_refused():
     assert precision_recall(few, many) and precision_recall(many, few) and density_coverage(few, many, k=3)
     for ask in (lambda k: precision_recall(few, many, k=k), lambda k: precision_recall(many, few, k=k),
                 lambda k: density_coverage(few, many, k=k)):  # fmt: skip
-        with pytest.raises(ValueError, match="from 1 to 3, with 4 rows .* got 4"):
+        with pytest.raises(ValueError, match=r"from 1 to 3, with 4 rows .* got 4"):
             ask(4)
         with pytest.raises(ValueError, match="got 0"):
             ask(0)
@@ -551,6 +552,47 @@ def test_never_too_many_distances_at_once(monkeypatch):
     for chunk in (1, 100):
         monkeypatch.setattr(metrics, "CHUNK", chunk)
         sizes.clear()
-        for metric, want in zip(several, wanted):
+        for metric, want in zip(several, wanted, strict=True):
             assert metric(a, b) == pytest.approx(want, rel=1e-9)
         assert max(sizes) == max(30, chunk // 30 * 30)
+
+
+LISTS = [  # what may be given in place of a tensor, and that tensor
+    (lambda x: x.numpy(), lambda x: x),
+    (lambda x: x.numpy()[::-1], lambda x: x.flip(0)),
+    (lambda x: x.tolist(), lambda x: x),
+    (list, lambda x: x),
+    (lambda x: x.half(), lambda x: x),
+    (lambda x: x.bfloat16(), lambda x: x),
+    (lambda x: x.clone().requires_grad_(), lambda x: x),
+]
+
+
+@pytest.mark.parametrize("other, same", LISTS)
+def test_arrays_lists_and_other_precisions_are_clouds(other, same):
+    a, b = (torch.arange(12.0).reshape(6, 2) / 4 - k for k in (0, 1))  # exact in every precision
+    for metric in (
+        *PAIRS,
+        frechet_distance,
+        lambda a, b: memorisation(a, b, b),
+        lambda a, b: jackknife(mmd, a, b, folds=2),
+    ):
+        assert metric(other(a), other(b)) == pytest.approx(metric(same(a), same(b)), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, lambda y: torch.tensor(y, dtype=torch.uint8)])
+def test_labels_may_be_lists_and_arrays(kind):
+    assert class_fidelity(kind([0, 1, 2, 2]), torch.tensor([0, 1, 2, 1])).value == 0.75
+
+
+def test_a_metric_that_is_no_number_is_refused():
+    for metric, kind in (
+        (lambda a: float("nan"), ValueError),
+        (lambda a: "near", TypeError),
+        (lambda a: None, TypeError),
+    ):
+        with pytest.raises(kind, match="what the metric gave"):
+            jackknife(metric, normal(10, 2))
+    for metric in (7, "mmd", lambda: 3.0, None):
+        with pytest.raises(TypeError, match="metric must be a function of 1 arguments"):
+            jackknife(metric, normal(10, 2))
