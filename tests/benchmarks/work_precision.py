@@ -23,7 +23,6 @@ from typing import NamedTuple
 from unittest.mock import MagicMock, patch
 
 import torch
-from conformance import SCHEDULERS, read_in_float64
 from torch import Tensor
 
 from minidiff.data.points import MIXTURE
@@ -33,6 +32,7 @@ from minidiff.samplers import Step, ddim_step, euler_step, heun_step, last, samp
 from minidiff.schedules import edm, karras_times
 from minidiff.show import plots
 from minidiff.solvers import dpm_solver_2m, unipc
+from tests.peers.conformance import SCHEDULERS, read_in_float64
 
 STARTS, LOW, HIGH = 2000, 0.002, 80.0
 LOOKS = [6, 8, 10, 12, 16, 20, 32, 50, 64, 100]

@@ -231,7 +231,13 @@ def test_minutes_reach_the_timing(plane, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("option", [
-    ("--preset", "rings"), ("--data", "rings"), ("--steps", 9), ("--minutes", 1), ("--seed", 0), ("--seed", 3)])  # fmt: skip
+    ("--preset", "rings"),
+    ("--data", "rings"),
+    ("--steps", 9),
+    ("--minutes", 1),
+    ("--seed", 0),
+    ("--seed", 3),
+])  # fmt: skip
 def test_a_resume_takes_no_setting_back(option, plane, tmp_path, capsys):
     assert run("train", "--preset", "rings", "--steps", 1, "--out", tmp_path) == 0
     capsys.readouterr()

@@ -47,3 +47,14 @@ def test_the_files_it_names_are_there():
     files = re.findall(r"\b(?:tests|minidiff|notebooks)/[\w/]+\.(?:py|ipynb)", pages)
     files += [f"{module.replace('.', '/')}.py" for module in re.findall(r"python -m (tests[\w.]+)", pages)]
     assert files and [name for name in files if not (ROOT / name).is_file()] == []
+
+
+def test_every_test_file_and_benchmark_is_in_its_table():
+    tests = ROOT / "tests"
+    cells = " ".join(re.findall(r"^\|(.*?)\|", (tests / "README.md").read_text(), re.M))
+    named = re.findall(r"`([\w./]+)`", cells)
+    files = {path.relative_to(tests).as_posix() for path in tests.rglob("test_*.py") if "benchmarks" not in path.parts}
+    assert files == {name for name in named if "test_" in name} and all((tests / name).exists() for name in named)
+    rows = re.findall(r"^\| `(\w+)` \|", (tests / "benchmarks" / "README.md").read_text(), re.M)
+    scripts = {path.stem for path in (tests / "benchmarks").glob("*.py") if not path.stem.startswith(("test_", "_"))}
+    assert sorted(rows) == sorted(scripts)
