@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .predictions import Denoiser, Prediction, solve
-from .schedules import Schedule, Time, at, require, tensor, whole
+from .schedules import Schedule, Time, at, data, require, tensor, whole
 
 CHUNK = 2**24  # distances held at a time: 64 MB in float32
 BY_DIFFERENCES = "donot_use_mm_for_euclid_dist"  # torch.cdist's name for: subtract, square, add
@@ -24,13 +24,14 @@ def of_gaussian(mean: Tensor | float, std: Tensor | float, schedule: Schedule) -
     mean, std: numbers, or tensors that broadcast against one sample. Raises ValueError where they are not finite or
     std is negative.
     """
-    mean, std = (_data(name, value) for name, value in (("mean", mean), ("std", std)))
+    mean, std = data("mean", mean), data("std", std)
     require((std >= 0).all(), f"a standard deviation cannot be negative; got {std}")
 
     def predict(x_t: Tensor, t: Time) -> Prediction:
-        alpha, sigma = at(schedule, t, x_t)
+        x = _wide(x_t)
+        alpha, sigma = at(schedule, t, x)
         gain = alpha * std**2 / (alpha**2 * std**2 + sigma**2).clamp(min=TINY)
-        x0 = mean + gain * (x_t - alpha * mean)
+        x0 = mean + gain * (x - alpha * mean)
         return solve(x_t, x0.to(x_t), "x0", schedule, t)
 
     return Denoiser(schedule, predict)
@@ -46,15 +47,15 @@ def of_mixture(means: Tensor, stds: Tensor, weights: Tensor, schedule: Schedule)
 
     Raises ValueError for other shapes and numbers.
     """
-    means, stds, weights = (_data(*c) for c in (("means", means), ("stds", stds), ("weights", weights)))
+    means, stds, weights = data("means", means, 2), data("stds", stds), data("weights", weights)
     shapes = f"{tuple(means.shape)}, {tuple(stds.shape)}, {tuple(weights.shape)}"
     fit = stds.shape == weights.shape == means.shape[:1] and (stds >= 0).all() and (weights > 0).all()
     require(fit, f"a mixture of K Gaussians takes means (K, *), stds (K,) >= 0, weights (K,) > 0; got {shapes}")
     components = torch.arange(len(means), device=means.device)
 
     def predict(x_t: Tensor, t: Time, y: Tensor | int | None = None) -> Prediction:
-        alpha, sigma = (_column(c) for c in at(schedule, t, x_t))
-        x = _wide(x_t)
+        alpha, sigma = (_column(c) for c in at(schedule, t, _wide(x_t)))
+        x = _wide(x_t).flatten(1)
         centres, spread, prior = (c.to(x) for c in (means.flatten(1), stds, weights))
         variance = (alpha**2 * spread**2 + sigma**2).clamp(min=TINY)  # (K,) or (B, K)
         logits = prior.log() - 0.5 * (_distances(x, centres, alpha) / variance + x.shape[1] * variance.log())
@@ -77,8 +78,8 @@ def of_points(points: Tensor, schedule: Schedule, labels: Tensor | None = None, 
 
     Raises ValueError for an empty set, numbers that are not finite and labels of another length.
     """
-    points, labels = _data("points", points), None if labels is None else tensor("labels", labels)
-    fit = points.ndim and len(points) and (labels is None or labels.shape == points.shape[:1])
+    points, labels = data("points", points, 2), None if labels is None else tensor("labels", labels)
+    fit = len(points) and (labels is None or labels.shape == points.shape[:1])
     require(fit, f"of_points needs points (N, *), N >= 1, and labels (N,) or None; got {tuple(points.shape)}")
     if labels is not None:
         classes = int(labels.max()) + 1 if classes is None else whole("classes", classes, int(labels.max()) + 1)
@@ -90,24 +91,18 @@ def of_points(points: Tensor, schedule: Schedule, labels: Tensor | None = None, 
         return mask_other_labels(logits, labels, classes, y).softmax(-1) @ flat.to(x)
 
     def predict(x_t: Tensor, t: Time, y: Tensor | int | None = None) -> Prediction:
-        alpha, sigma = (_column(c) for c in at(schedule, t, x_t))
-        x, parts = _wide(x_t), [slice(first, first + rows) for first in range(0, max(1, len(x_t)), rows)]
+        alpha, sigma = (_column(c) for c in at(schedule, t, _wide(x_t)))
+        x, parts = _wide(x_t).flatten(1), [slice(first, first + rows) for first in range(0, max(1, len(x_t)), rows)]
         x0 = torch.cat([average(x[part], *(_rows(c, part, len(x)) for c in (alpha, sigma, y))) for part in parts])
         return solve(x_t, x0.reshape(x_t.shape).to(x_t), "x0", schedule, t)
 
     return Denoiser(schedule, predict)
 
 
-def _data(name: str, value: Any) -> Tensor:
-    """Finite numbers as a floating-point tensor; single numbers in float64."""
-    data = tensor(name, value, torch.float64 if isinstance(value, (int, float)) else None)
-    require(data.isfinite().all(), f"{name} must hold finite numbers only, neither NaN nor infinity")
-    return data if data.is_floating_point() else data.float()
-
-
 def _wide(x_t: Tensor) -> Tensor:
-    """Samples as rows, (B, D), of at least float32: distances in half precision overflow."""
-    return x_t.flatten(1).to(torch.promote_types(x_t.dtype, torch.float32))
+    """Samples in at least float32: squared distances overflow in half precision."""
+    half = getattr(x_t, "dtype", None) in (torch.float16, torch.bfloat16)
+    return x_t.float() if half else x_t
 
 
 def _column(c: Any) -> Any:
@@ -144,4 +139,6 @@ def mask_other_labels(logits: Tensor, labels: Tensor | None, null: int | None, y
         given = y.flatten().tolist()[:8]
         raise ValueError(f"y must be a label from 0 to {null} ({null} means any), or one a sample; got {given}")
     y = y.reshape(-1, 1)
+    there = (y == null) | torch.isin(y, labels)
+    require(there.all(), f"no point carries the label {y[~there].flatten().tolist()[:8]}: ask for another class")
     return logits.masked_fill((labels != y) & (y != null), -torch.inf)

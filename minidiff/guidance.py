@@ -3,18 +3,19 @@
 A guided denoiser plugs into any sampler, because samplers only ever call denoiser(x_t, t).
 """
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from .predictions import AnyDenoiser, Denoiser, Prediction, solve
+from .predictions import AnyDenoiser, Denoiser, Prediction, path_of, solve
 from .schedules import Time, at, number, require
 
 
 def given(denoiser: AnyDenoiser, **cond) -> Denoiser:
     """Fix the condition: p(x0 | x_t, y) as a denoiser of x_t alone, as in given(denoiser, y=7)."""
-    return Denoiser(denoiser.schedule, lambda x_t, t: denoiser(x_t, t, **cond))
+    return Denoiser(path_of(denoiser), lambda x_t, t: denoiser(x_t, t, **cond))
 
 
 def extrapolate(good: AnyDenoiser, bad: AnyDenoiser, scale: float) -> Denoiser:
@@ -65,14 +66,14 @@ def steer(denoiser: AnyDenoiser, log_likelihood: Callable[[Tensor, Time], Tensor
             fit = isinstance(value, Tensor) and value.shape == x.shape[:1] and value.requires_grad
             require(fit, f"log_likelihood must return one number a sample, ({len(x)},), differentiable in x_t")
             (gradient,) = torch.autograd.grad(value.sum(), x)
-        numbers = at(denoiser.schedule, t, x_t)
+        numbers = at(path_of(denoiser), t, x_t)
         alpha, sigma = (c if isinstance(c, Tensor) else torch.tensor(c, dtype=torch.float64) for c in numbers)
         small = (gradient.abs() <= 100 * alpha).flatten(1).all(1).reshape(-1, *[1] * (x.ndim - 1))
         told, plain = (alpha > 0) & (small | (alpha >= 1e-3 * sigma)), denoiser(x_t, t)
         push = torch.where(told, scale * sigma * gradient, 0.0)
         return Prediction(plain.x0 + sigma / alpha.clamp(min=1e-30) * push, plain.eps - push, plain.fraction)
 
-    return Denoiser(denoiser.schedule, predict)
+    return Denoiser(path_of(denoiser), predict)
 
 
 def clip(denoiser: AnyDenoiser, low: float = -1.0, high: float = 1.0, keep_eps: bool = False) -> Denoiser:
@@ -83,7 +84,8 @@ def clip(denoiser: AnyDenoiser, low: float = -1.0, high: float = 1.0, keep_eps: 
     keep_eps: False makes eps what explains x_t beside the clipped x0 (diffusers' DDPM; its DDIM with
         `use_clipped_model_output=True`), True leaves it as it was predicted (diffusers' DDIM without).
     """
-    require(low < high, f"clipping needs a range low < high; got low={low}, high={high}")
+    rise = number("low", low, -math.inf, math.inf) < number("high", high, -math.inf, math.inf)
+    require(rise, f"clipping needs a range low < high; got low={low}, high={high}")
     return _limited(denoiser, lambda x0: x0.clamp(low, high), keep_eps)
 
 
@@ -96,7 +98,7 @@ def threshold(denoiser: AnyDenoiser, quantile: float = 0.995, limit: float = 1.0
     keep_eps: as in `clip`.
     """
     number("quantile", quantile, 0, 1)
-    require(limit > 0, f"the limit of thresholding must be above 0; got {limit}")
+    require(number("limit", limit, 0, math.inf) > 0, f"the limit of thresholding must be above 0; got {limit}")
 
     def limited(x0: Tensor) -> Tensor:
         reach = torch.quantile(x0.abs().flatten(1), quantile, dim=1).clamp(min=limit)
@@ -107,15 +109,17 @@ def threshold(denoiser: AnyDenoiser, quantile: float = 0.995, limit: float = 1.0
 
 
 def _limited(denoiser: AnyDenoiser, change: Callable[[Tensor], Tensor], keep_eps: bool) -> Denoiser:
+    require(isinstance(keep_eps, bool), f"keep_eps must be True or False, whether eps stays; got {keep_eps!r:.60}")
+
     def predict(x_t: Tensor, t: Time, **cond) -> Prediction:
         plain = denoiser(x_t, t, **cond)
         x0 = change(plain.x0)
-        eps = plain.eps if keep_eps else solve(x_t, x0, "x0", denoiser.schedule, t).eps
+        eps = plain.eps if keep_eps else solve(x_t, x0, "x0", path_of(denoiser), t).eps
         return Prediction(x0, eps, plain.fraction)
 
-    return Denoiser(denoiser.schedule, predict)
+    return Denoiser(path_of(denoiser), predict)
 
 
 def _same_path(good: AnyDenoiser, bad: AnyDenoiser) -> None:
-    same = good.schedule is bad.schedule
+    same = path_of(good) is path_of(bad)
     require(same, "both denoisers must live on the same schedule: elsewhere t is another noise level")

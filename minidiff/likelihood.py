@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from .estimates import Estimate
-from .predictions import AnyDenoiser
+from .predictions import AnyDenoiser, path_of
 from .samplers import monotone, noise_like, velocity
-from .schedules import Random, evaluate, number, require, tensor, whole
+from .schedules import Random, data, evaluate, number, require, whole
 
 
 def log_prob(denoiser: AnyDenoiser, x: Tensor, times: Tensor, *, probes: int = 0, generator: Random = None) -> Estimate:
@@ -33,9 +33,9 @@ def log_prob(denoiser: AnyDenoiser, x: Tensor, times: Tensor, *, probes: int = 0
     """
     known = number("probes", probes) == 0 or (probes >= 2 and probes % 1 == 0)
     require(known, f"probes must be 0 (exact) or at least 2, to know the error; got {probes}")
-    x, stops = tensor("x", x), monotone(denoiser.schedule, times, rising=False)[::-1]
+    x, stops = data("x", x, 2), monotone(path_of(denoiser), times, rising=False)[::-1]
     signs = [noise_like(x, generator).sign() for _ in range(probes)]
-    alpha, _ = evaluate(denoiser.schedule, stops[0])
+    alpha, _ = evaluate(path_of(denoiser), stops[0])
     x_t, change = alpha * x, torch.full((1, len(x)), x[0].numel() * math.log(alpha)).to(x)
     flow = partial(_flow, denoiser, signs)
     for t, s in pairwise(stops):
@@ -46,7 +46,7 @@ def log_prob(denoiser: AnyDenoiser, x: Tensor, times: Tensor, *, probes: int = 0
         fourth = flow(x_t + (s - t) * third.velocity, s)
         mean = Flow(*((a + 2 * b + 2 * c + d) / 6 for a, b, c, d in zip(first, second, third, fourth, strict=True)))
         x_t, change = x_t + (s - t) * mean.velocity, change + (s - t) * mean.divergence
-    return _estimate(_log_normal(x_t, math.hypot(*evaluate(denoiser.schedule, stops[-1]))) + change, exact=not probes)
+    return _estimate(_log_normal(x_t, math.hypot(*evaluate(path_of(denoiser), stops[-1]))) + change, exact=not probes)
 
 
 class Flow(NamedTuple):
@@ -85,10 +85,10 @@ def elbo(denoiser: AnyDenoiser, x: Tensor, times: Tensor, *, draws: int = 2, gen
     Raises ValueError for other times and fewer draws.
     """
     whole("draws", draws, 2)
-    x, (*stops, end) = tensor("x", x), monotone(denoiser.schedule, times, rising=False)
+    x, (*stops, end) = data("x", x, 2), monotone(path_of(denoiser), times, rising=False)
     enough = end == 0 and len(stops) >= 2
     require(enough, "times must end in 0, with at least two before it, as from log_snr_times")
-    alpha, sigma = evaluate(denoiser.schedule, stops[0])
+    alpha, sigma = evaluate(path_of(denoiser), stops[0])
     total = alpha**2 + sigma**2
     share = sigma**2 / total
     prior = 0.5 * (alpha**2 / total * _square(x) + x[0].numel() * (share - 1 - math.log(share)))
@@ -98,10 +98,10 @@ def elbo(denoiser: AnyDenoiser, x: Tensor, times: Tensor, *, draws: int = 2, gen
 @torch.no_grad()
 def _chain(denoiser: AnyDenoiser, x: Tensor, stops: list[float], generator: Random) -> Tensor:
     """One draw of everything but the prior's term, (B,)."""
-    snr = [(alpha / sigma) ** 2 for alpha, sigma in (evaluate(denoiser.schedule, t) for t in stops)]
+    snr = [(alpha / sigma) ** 2 for alpha, sigma in (evaluate(path_of(denoiser), t) for t in stops)]
     cost = torch.zeros(len(x), dtype=x.dtype, device=x.device)
     for t, snr_t, snr_s in zip(stops, snr, [*snr[1:], None], strict=True):
-        alpha, sigma = evaluate(denoiser.schedule, t)
+        alpha, sigma = evaluate(path_of(denoiser), t)
         eps = noise_like(x, generator)
         error = x - denoiser(alpha * x + sigma * eps, t).x0
         if snr_s is not None:
@@ -117,6 +117,7 @@ def bits_per_dim(log_p: Estimate, dims: int, unit: float) -> Estimate:
     density must be that of data with uniform noise in [0, 1) added to the whole numbers: then this is an upper bound.
     """
     require(number("unit", unit) > 0, f"unit, the whole numbers in one unit of x, must be above 0; got {unit}")
+    require(isinstance(log_p, Estimate), f"log_p must be an Estimate, as log_prob and elbo give; got {log_p!r:.60}")
     dims = whole("dims", dims)
     return Estimate(math.log2(unit) - log_p.value / (dims * math.log(2)), log_p.error / (dims * math.log(2)))
 

@@ -50,9 +50,9 @@ def translate(value: float, source: str, goal: str) -> float:
     the source does not have.
     """
     for name in (source, goal):
-        require(name in CLOCKS, f"unknown clock {name!r}; choose from {', '.join(CLOCKS)}")
+        require(str(name) in CLOCKS, f"unknown clock {name!r}; choose from {', '.join(CLOCKS)}")
     with np.errstate(all="ignore"):
-        ratio = CLOCKS[source][0](np.float64(value))
+        ratio = CLOCKS[source][0](np.float64(number("value", value, -math.inf, math.inf)))
         require(ratio >= 0, f"the clock {source!r} never shows {value!r}: that is no noise level")
         return float(CLOCKS[goal][1](np.float64(ratio)))
 
@@ -69,7 +69,7 @@ def convert_output(out: Tensor, x_t: Tensor, source: str, goal: str, schedule: S
     source, goal: names in OUTPUTS; "score" is a goal too, where there is noise.
     schedule, t: the path of x_t, and a float, or a tensor () or (B,), on it.
     """
-    known = source in OUTPUTS and goal in (*OUTPUTS, "score")
+    known = str(source) in OUTPUTS and str(goal) in (*OUTPUTS, "score")
     require(known, f"unknown output {source!r} or {goal!r}; choose from {', '.join(OUTPUTS)}, or score as a goal")
     sign, target = OUTPUTS[source]
     x0, eps = solve(x_t, sign * out, target, schedule, t)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from .conditions import complete, nulls_of
-from .schedules import Schedule, Time, angle, at, evaluate, number, pair, rates, t_max, time_at
+from .schedules import Schedule, Time, angle, at, evaluate, number, pair, rates, require, t_max, time_at
 
 Inverse = tuple[tuple[float, float], tuple[float, float]]
 IDENTITY: Inverse = ((1.0, 0.0), (0.0, 1.0))
@@ -95,8 +95,7 @@ TARGETS: dict[str, Target] = {f.__name__.removesuffix("_target"): f for f in _TA
 
 def target_of(name: str) -> Target:
     """The target of that name. Raises ValueError where there is none."""
-    if not isinstance(name, str) or name not in TARGETS:
-        raise ValueError(f"unknown target {name!r}; choose from {', '.join(TARGETS)}")
+    require(str(name) in TARGETS, f"unknown target {name!r:.60}; choose from {', '.join(TARGETS)}")
     return TARGETS[name]
 
 
@@ -125,7 +124,9 @@ def solve(x_t: Tensor, out: Tensor, target: str, schedule: Schedule, t: Time) ->
     At sigma = 0 nothing is hidden: x0 = x_t / alpha, eps = 0. Raises ValueError where the target says nothing
     that x_t did not already say, that is, where the determinant alpha * b - sigma * a vanishes.
     """
-    kind = TARGETS.get(target) or target_of(target)
+    kind = TARGETS.get(str(target)) or target_of(target)
+    if not isinstance(out, Tensor) or out.shape != getattr(x_t, "shape", None):
+        raise TypeError(f"x_t and out must be tensors of one shape; got {type(x_t).__name__} and {type(out).__name__}")
     if isinstance(t, Tensor):  # each sample at its own t; what is not chosen must have finite gradients too
         (alpha, sigma), (a, b) = at(schedule, t, x_t), at(schedule, t, x_t, kind)
         clean = sigma == 0
@@ -191,13 +192,13 @@ class LearnedDenoiser(nn.Module):
             seen, level = seen.to(own), level.to(own)
         out = self.net(seen, level, **cond)
         shape = getattr(out, "shape", type(out).__name__)
-        if shape != x_t.shape and shape != (len(x_t), 2 * x_t.shape[1], *x_t.shape[2:]):
+        if shape != x_t.shape and shape != (len(x_t), *(2 * n for n in x_t.shape[1:2]), *x_t.shape[2:]):
             raise ValueError(f"a network must return x's shape, {tuple(x_t.shape)}, or twice its channels; got {shape}")
         return out if out.dtype == x_t.dtype else out.to(x_t.dtype)
 
     def forward(self, x_t: Tensor, t: Time, **cond) -> Prediction:
         out, fraction = self.output(x_t, t, **cond), None
-        if out.shape[1] == 2 * x_t.shape[1]:
+        if out.shape != x_t.shape:
             out, fraction = out.chunk(2, 1)
         prediction = solve(x_t, out, self.target, self.schedule, t)
         prediction.fraction = None if fraction is None else (fraction + 1) / 2
@@ -205,6 +206,15 @@ class LearnedDenoiser(nn.Module):
 
 
 AnyDenoiser = Denoiser | LearnedDenoiser
+
+
+def path_of(denoiser: AnyDenoiser) -> Schedule:
+    """The denoiser's schedule. Raises TypeError for what is no denoiser, such as a network alone."""
+    try:
+        return denoiser.schedule
+    except AttributeError:
+        kind = f"as LearnedDenoiser(net, cosine) makes of a network; got {denoiser!r:.60}"
+        raise TypeError(f"this needs a denoiser, which owns its schedule, {kind}") from None
 
 
 def rescale(x_t: Tensor, source: Schedule, t: float, goal: Schedule, s: float) -> Tensor:
@@ -221,7 +231,7 @@ def on_path(denoiser: AnyDenoiser, schedule: Schedule) -> Denoiser:
 
     x0 and eps mean the same on every path, so the prediction needs no translation (Karras et al. 2022, Appendix C).
     """
-    own = denoiser.schedule
+    own = path_of(denoiser)
 
     def predict(x_t: Tensor, t: Time, **cond) -> Prediction:
         t = number("t", t)

@@ -29,7 +29,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from .predictions import AnyDenoiser, Prediction, combine, velocity_target
+from .predictions import AnyDenoiser, Prediction, combine, path_of, velocity_target
 from .schedules import Random, Schedule, evaluate, inside, normal, number, refuse_time, require, slopes, tensor
 
 
@@ -54,10 +54,8 @@ def sample(
 
     Raises ValueError for other times, TypeError for what is no step or no denoiser.
     """
-    if not hasattr(denoiser, "schedule"):
-        raise TypeError(f"a sampler needs a denoiser, as LearnedDenoiser(net, cosine) makes; got {denoiser!r:.80}")
     refuse_no_step(step)
-    return _trajectory(step, denoiser, tensor("x", x), monotone(denoiser.schedule, times), generator)
+    return _trajectory(step, denoiser, tensor("x", x), monotone(path_of(denoiser), times), generator)
 
 
 @torch.no_grad()
@@ -99,6 +97,8 @@ def last(path: Iterable[Tensor]) -> Tensor:
 
 def remix(schedule: Schedule, prediction: Prediction, s: float) -> Tensor:
     """The same prediction at another noise level: x_s = alpha_s * x0 + sigma_s * eps."""
+    if not isinstance(prediction, Prediction):
+        raise TypeError(f"remix takes the Prediction that a denoiser gives; got {type(prediction).__name__}")
     return prediction.mix(*evaluate(schedule, s))
 
 
@@ -134,7 +134,7 @@ def ddim_step(
     generator: of the fresh noise.
     """
     refuse_noise(t, s, eta, temperature)
-    return ddim_update(denoiser.schedule, denoiser(x_t, t), t, s, eta, temperature, generator)
+    return ddim_update(path_of(denoiser), denoiser(x_t, t), t, s, eta, temperature, generator)
 
 
 def ddim_update(
@@ -176,13 +176,13 @@ def ddpm_step(
     known = variance in ("small", "large", "learned")
     require(known, f"variance must be 'small', 'large' or 'learned'; got {variance!r}")
     refuse_noise(t, s, 1.0, temperature)
-    alpha_s, sigma_s = evaluate(denoiser.schedule, s)
+    alpha_s, sigma_s = evaluate(path_of(denoiser), s)
     prediction = denoiser(x_t, t)
-    small = posterior_std(denoiser.schedule, t, s)
+    small = posterior_std(path_of(denoiser), t, s)
     mean = prediction.mix(alpha_s, math.sqrt(sigma_s**2 - small**2))
     if small == 0:
         return mean
-    large = forward_std(denoiser.schedule, t, s)
+    large = forward_std(path_of(denoiser), t, s)
     fresh = learned_std(small, large, prediction) if variance == "learned" else small if variance == "small" else large
     return mean + temperature * fresh * noise_like(x_t, generator)
 
@@ -203,11 +203,11 @@ def velocity(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float | None = Non
 
     Raises ValueError at such an end without s.
     """
-    rate = evaluate(denoiser.schedule, t, slopes)
+    rate = evaluate(path_of(denoiser), t, slopes)
     if not (math.isfinite(rate[0]) and math.isfinite(rate[1])):
         if s is None:
             raise ValueError(f"the velocity is infinite at t = {t:g} on this schedule: keep a little off, as by 1e-5")
-        (alpha_t, sigma_t), (alpha_s, sigma_s) = evaluate(denoiser.schedule, t), evaluate(denoiser.schedule, s)
+        (alpha_t, sigma_t), (alpha_s, sigma_s) = evaluate(path_of(denoiser), t), evaluate(path_of(denoiser), s)
         rate = ((alpha_s - alpha_t) / (s - t), (sigma_s - sigma_t) / (s - t))
     return denoiser(x_t, t).mix(*rate)
 
@@ -218,7 +218,9 @@ def euler_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, genera
     denoiser, x_t, t, s: predicts from x_t, (B, *), at t; the result is x_s.
     generator: not used.
     """
-    return combine(1.0, x_t, s - t, velocity(denoiser, x_t, t, s))
+    evaluate(path_of(denoiser), s)  # refuses what is no time
+    here = velocity(denoiser, x_t, t, s)
+    return combine(1.0, x_t, s - t, here)
 
 
 def heun_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
@@ -228,9 +230,9 @@ def heun_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generat
         Euler's, since there is no noise left to look at.
     generator: not used.
     """
-    here = velocity(denoiser, x_t, t, s)
+    sigma_s, here = evaluate(path_of(denoiser), s)[1], velocity(denoiser, x_t, t, s)
     x_s = combine(1.0, x_t, s - t, here)
-    if evaluate(denoiser.schedule, s)[1] == 0:
+    if sigma_s == 0:
         return x_s
     return combine(1.0, x_t, (s - t) / 2, here + velocity(denoiser, x_s, s, t))
 
@@ -260,10 +262,10 @@ def sde_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generato
     Raises ValueError where no signal is left.
     """
     refuse_noise(t, s)
-    f, g = drift_and_diffusion(denoiser.schedule, t)
-    sigma = evaluate(denoiser.schedule, t)[1]
-    x_s = x_t + (s - t) * (f * x_t + g**2 / sigma * denoiser(x_t, t).eps)
-    if evaluate(denoiser.schedule, s)[1] == 0:
+    f, g = drift_and_diffusion(path_of(denoiser), t)
+    sigma, eps = evaluate(path_of(denoiser), t)[1], denoiser(x_t, t).eps
+    x_s = x_t + (s - t) * (f * x_t + g**2 / sigma * eps)
+    if evaluate(path_of(denoiser), s)[1] == 0:
         return x_s
     return x_s + g * math.sqrt(t - s) * noise_like(x_t, generator)
 
@@ -275,9 +277,11 @@ def noise_like(x: Tensor, generator: Random) -> Tensor:
 
 def refuse_noise(t: float, s: float, eta: float = 1.0, temperature: float = 1.0) -> None:
     """Raise ValueError for fresh noise on the way to more noise, eta outside [0, 1] and a temperature below 0."""
-    if not (0 <= eta <= 1 and 0 <= temperature < math.inf):
-        number("eta", eta, 0, 1)
+    if not type(t) is type(s) is type(eta) is type(temperature) is float or not 0 <= temperature < math.inf:
+        t, s, eta = number("t", t), number("s", s), number("eta", eta)
         number("temperature", temperature, 0)
+    if not 0 <= eta <= 1:
+        number("eta", eta, 0, 1)
     if eta and not s <= t:
         raise ValueError(
             f"fresh noise has no meaning towards more noise (t = {t:g} to s = {s:g}): use ddim_step, eta = 0"

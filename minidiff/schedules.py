@@ -9,6 +9,7 @@ To add a schedule, write one function of a tensor.
 """
 
 import math
+import sys
 from collections.abc import Callable
 from functools import partial
 from types import FunctionType
@@ -155,6 +156,14 @@ def pair(curve: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
 _MEMORY: dict[ref, dict] = {}  # curve -> (t, target), or a noise angle -> what it is there, or at what time
 
 
+def recall(curve: Schedule, question: Any) -> Any:
+    """What is remembered of a curve, or None."""
+    try:
+        return _MEMORY[ref(curve)][question]
+    except (KeyError, TypeError):  # not yet known, or nothing to be remembered by
+        return None
+
+
 def remember(curve: Schedule, question: Any, answer: Any) -> Any:
     """Keep what a curve is somewhere while it lives, if it is a function that depends on no parameter."""
     if isinstance(getattr(curve, "func", curve), FunctionType) and not _learns(curve):
@@ -174,10 +183,8 @@ def evaluate(curve: Schedule, t: float, target: Callable | None = None) -> tuple
     sampling asks again and again; what may learn is computed each time. Raises ValueError for a t outside [0, t_max]
     and for a schedule that is not finite at t.
     """
-    try:
-        return _MEMORY[ref(curve)][t, target]
-    except (KeyError, TypeError):  # not yet known, or nothing to be remembered by
-        pass
+    if known := recall(curve, (t, target)):
+        return known
     refuse_time(curve, t := number("t", t))
     first, second = _once(curve if target is None else partial(target, curve), t)
     if target is None and not (math.isfinite(first) and math.isfinite(second)):
@@ -207,7 +214,7 @@ def at(curve: Schedule, t: Time, x: Tensor, target: Callable | None = None) -> t
 
     A float t gives two floats; a tensor t, () or (B,), gives tensors of shape (), or (B, 1, ..., 1), of x's dtype.
     """
-    if not isinstance(x, Tensor) or x.dtype not in FLOATS:
+    if not isinstance(x, Tensor) or x.dtype not in FLOATS or not x.ndim:
         raise TypeError(f"x_t must be a floating-point tensor, (B, *); got {getattr(x, 'dtype', type(x))}")
     if not isinstance(t, Tensor):
         return evaluate(curve, t, target)
@@ -245,6 +252,7 @@ def rates(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
 
 def inside(schedule: Schedule, t: Tensor) -> Tensor:
     """t, moved off the exact ends 0 and t_max by about one rounding; elsewhere the same."""
+    t = tensor("t", t)
     end, eps = t_max(schedule), torch.finfo(t.dtype).eps
     return torch.where(t == end, t * (1 - eps), t.clamp(min=end * eps**2))
 
@@ -262,10 +270,11 @@ def time_at(schedule: Schedule, wanted: float) -> float:
     One scale for all paths, with both ends finite: from a log SNR, ask for angle(exp(log_snr / 2), 1). Raises
     ValueError where the schedule never gets that noisy.
     """
-    if wanted == 0 or wanted in _MEMORY.get(ref(schedule), {}):
-        return wanted and _MEMORY[ref(schedule)][wanted]
-    noise = lambda t: angle(*_once(schedule, t))
     low, high = 0.0, t_max(schedule)
+    wanted = wanted if isinstance(wanted, float) else number("a noise angle", wanted)
+    if wanted == 0 or recall(schedule, wanted):
+        return wanted and recall(schedule, wanted)
+    noise = lambda t: angle(*_once(schedule, t))
     while noise(high) < wanted < 1 and high < 1000 * t_max(schedule) and _grows_on(schedule):
         high *= 2
     most = f"this schedule's noise angle goes from 0 to {noise(high):.4f}"
@@ -360,19 +369,17 @@ def require(truth: Any, sentence: str) -> None:
         raise ValueError(sentence)
 
 
-def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-    """The value as a float in [low, high]. Raises TypeError for what is no number, ValueError for NaN and infinity."""
+def number(name: str, value: Any, low: float = -sys.float_info.max, high: float = sys.float_info.max) -> float:
+    """The value as a float in [low, high]. Raises TypeError for what is no number, ValueError for another and NaN."""
     try:
         result = math.nan if isinstance(value, str) else float(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TypeError(f"{name} must be one number, not {type(value).__name__}: {value!r:.80}") from None
-    within = low <= result <= high and math.isfinite(result)
-    finite = "" if math.isfinite(high - low) else " and be finite"
-    require(within, f"{name} must lie in [{low:g}, {high:g}]{finite}; got {value!r:.80}")
+    require(low <= result <= high, f"{name} must lie in [{low:.4g}, {high:.4g}]; got {value!r:.80}")
     return result
 
 
-def whole(name: str, value: Any, low: int = 1, high: float = math.inf) -> int:
+def whole(name: str, value: Any, low: int = 1, high: int = 2**31) -> int:
     """The value as an int in [low, high]. Raises ValueError, or TypeError for what is no number."""
     require(number(name, value, low, high) % 1 == 0, f"{name} must be a whole number of at least {low}; got {value!r}")
     return int(value)
@@ -380,10 +387,21 @@ def whole(name: str, value: Any, low: int = 1, high: float = math.inf) -> int:
 
 def tensor(name: str, value: Any, dtype: torch.dtype | None = None) -> Tensor:
     """Numbers in a list, a NumPy array or a tensor as a tensor; one for gradients, in inference mode too."""
-    if isinstance(value, Tensor) and not value.is_inference():
-        return value.to(dtype or value.dtype)
     try:
-        with torch.inference_mode(False):
-            return torch.as_tensor(value, dtype=dtype, device=getattr(value, "device", "cpu")).clone()
-    except (TypeError, ValueError, RuntimeError):
+        if not isinstance(value, Tensor) or value.is_inference():
+            with torch.inference_mode(False):
+                value = torch.as_tensor(value, device=getattr(value, "device", "cpu"), dtype=dtype).clone()
+        value = value.to(dtype or value.dtype)
+        if not value.is_complex():
+            return value
+        raise TypeError
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TypeError(f"{name} must be numbers in a tensor, an array or a list; got {value!r:.80}") from None
+
+
+def data(name: str, value: Any, ndim: int = 0) -> Tensor:
+    """Finite numbers as a floating-point tensor with at least ndim dimensions; a single number in float64."""
+    numbers = tensor(name, value, torch.float64 if isinstance(value, (int, float)) else None)
+    require(numbers.isfinite().all(), f"{name} must hold finite numbers only, neither NaN nor infinity")
+    require(numbers.ndim >= ndim, f"{name} must have at least {ndim} dimensions; got shape {tuple(numbers.shape)}")
+    return numbers if numbers.is_floating_point() else numbers.float()

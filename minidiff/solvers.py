@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .predictions import AnyDenoiser, solve
+from .predictions import AnyDenoiser, path_of, solve
 from .samplers import Step, ddim_update, forward_std, noise_like, refuse_no_step, refuse_noise, remix
 from .schedules import Random, Schedule, angle, evaluate, number, require, time_at, whole
 
@@ -42,7 +42,7 @@ def dpm_solver_2m(eta: float = 0.0) -> Step:
     def step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
         nonlocal past
         refuse_noise(t, s, eta)
-        schedule, prediction = denoiser.schedule, denoiser(x_t, t)
+        schedule, prediction = path_of(denoiser), denoiser(x_t, t)
         here = Evaluation(t, s, half_log_snr(schedule, t), x_t, prediction.x0)
         past = [*continued(past, t, x_t)[-1:], here]
         middle = to_the_middle(past, half_log_snr(schedule, s))
@@ -60,12 +60,12 @@ def unipc(order: int = 2) -> Step:
     it is made again, with the average of the polynomial through `order` evaluations and the new one. order: 2, which
     predicts as 2M does, or 3. Raises ValueError for any other.
     """
-    require(order in (2, 3), f"UniPC is written for order 2 or 3; got {order}")
+    require(str(order) in ("2", "3"), f"UniPC is written for order 2 or 3; got {order}")
     past: list[Evaluation] = []
 
     def step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
         nonlocal past
-        schedule, x0 = denoiser.schedule, denoiser(x_t, t).x0
+        schedule, x0 = path_of(denoiser), denoiser(x_t, t).x0
         here, past = Evaluation(t, s, half_log_snr(schedule, t), x_t, x0), continued(past, t, x_t)
         if past:  # make the last step again
             before = past[-1]
@@ -127,7 +127,7 @@ def corrected(step: Step, times: int = 1, size: float = 0.1) -> Step:
     def both(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
         refuse_noise(t, s)
         x_s = step(denoiser, x_t, t, s, generator=generator)
-        if evaluate(denoiser.schedule, s)[1] > 0:  # data has no noise to move in
+        if evaluate(path_of(denoiser), s)[1] > 0:  # data has no noise to move in
             for _ in range(times):
                 x_s = langevin(denoiser, x_s, s, size=size, generator=generator)
         return x_s
@@ -144,7 +144,7 @@ def langevin(denoiser: AnyDenoiser, x_t: Tensor, t: float, *, size: float = 0.1,
     size: >= 0.
     generator: of the noise.
     """
-    sigma, eps = evaluate(denoiser.schedule, t)[1], denoiser(x_t, t).eps
+    sigma, eps = evaluate(path_of(denoiser), t)[1], denoiser(x_t, t).eps
     number("size", size, 0)
     return x_t - size * sigma * eps + math.sqrt(2 * size) * sigma * noise_like(x_t, generator)
 
@@ -159,11 +159,12 @@ def churned(step: Step, gamma: float, low: float = 0.0, high: float = math.inf, 
     """
     refuse_no_step(step)
     gamma, noise = number("gamma", gamma, 0), number("noise", noise, 0)
-    require(0 <= low <= high, f"churn needs noise levels 0 <= low <= high; got low={low}, high={high}")
+    rise = number("low", low, 0) <= number("high", high, 0, math.inf)
+    require(rise, f"churn needs noise levels 0 <= low <= high; got low={low}, high={high}")
 
     def churn(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
         refuse_noise(t, s)
-        schedule = denoiser.schedule
+        schedule = path_of(denoiser)
         alpha, sigma = evaluate(schedule, t)
         if gamma and low * alpha <= sigma <= high * alpha:
             up = time_at(schedule, angle(alpha, (1 + gamma) * sigma))
