@@ -178,9 +178,9 @@ class LearnedDenoiser(nn.Module):
 
     def output(self, x_t: Tensor, t: Time, **cond) -> Tensor:
         """The raw output of the network, which sees an input of unit variance and the noise angle."""
+        alpha, sigma = at(self.schedule, t, x_t)
         nulls = nulls_of(self.net)
         cond = cond if nulls is None else complete(cond, nulls, x_t)
-        alpha, sigma = at(self.schedule, t, x_t)
         level, size = angle(alpha, sigma), (alpha**2 + sigma**2) ** 0.5
         if isinstance(level, Tensor):
             seen, level = x_t / size, level.reshape(-1).expand(len(x_t))

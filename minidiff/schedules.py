@@ -343,7 +343,7 @@ def start(schedule: Schedule, t: Time, shape: tuple[int, ...], generator: Random
 
 
 def normal(shape: tuple[int, ...], generator: Random = None, like: Tensor | None = None) -> Tensor:
-    """Unit Gaussian noise of a shape (B, *), drawn where the generator lives, then moved: a CPU seed is the same everywhere.
+    """Unit Gaussian noise, (B, *), drawn where the generator lives, then moved: a CPU seed is the same everywhere.
 
     generator: one for all rows, or NumPy's, one for each of the B rows, which then depend on nothing else.
     like: a tensor whose dtype and device the noise takes; None: float32 on the CPU.
@@ -353,7 +353,7 @@ def normal(shape: tuple[int, ...], generator: Random = None, like: Tensor | None
     dtype, device = (torch.float32, torch.device("cpu")) if like is None else (like.dtype, like.device)
     if generator is None or hasattr(generator, "device"):
         home = device if generator is None else generator.device
-        return torch.randn(shape, dtype=dtype, generator=generator, device=home).to(device)
+        return torch.randn(shape, dtype=dtype, generator=generator, device=home).to(device)  # type: ignore[arg-type]
     if not isinstance(generator, list) or not all(isinstance(one, np.random.Generator) for one in generator):
         raise TypeError(
             f"generator must be a torch.Generator, or a list of NumPy's, one a sample; got {generator!r:.80}"

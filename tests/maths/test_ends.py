@@ -550,7 +550,8 @@ CALLS = {
     "evaluate": (evaluate, {"curve": cosine, "t": 0.5}),
     "translate": (notation.translate, {"value": 0.5, "source": "flow", "goal": "sigma_edm"}),
     "convert_output": (
-        partial(notation.convert_output, source="sample", goal="epsilon", schedule=cosine), {"out": X, "x_t": X, "t": 0.5}),
+        partial(notation.convert_output, source="sample", goal="epsilon", schedule=cosine),
+        {"out": X, "x_t": X, "t": 0.5}),
     "solve": (solve, {"x_t": X, "out": X, "target": "v", "schedule": cosine, "t": 0.5}),
     "Denoiser": (asked(partial(Denoiser, predict=lambda x_t, t: DENOISER(x_t, t))), {"schedule": cosine}),
     "LearnedDenoiser": (asked(lambda **given: LearnedDenoiser(Smooth(), **given)), {"schedule": cosine, "target": "v"}),
