@@ -36,7 +36,8 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
     if not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be one number, not {described(value)}")
     if not (low <= value <= high and abs(value) < 2**127):
-        raise ValueError(f"{name} must lie in [{low:g}, {high:g}] and be finite; got {described(value)}")
+        finite = "" if math.isfinite(high - low) else " and be finite"
+        raise ValueError(f"{name} must lie in [{low:g}, {high:g}]{finite}; got {described(value)}")
     return float(value)
 
 

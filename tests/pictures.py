@@ -49,8 +49,8 @@ def difference(stored: str, fresh: str) -> str:
         return f"cannot be read ({type(error).__name__})"
     if len(old) != len(new) or abs(old_shape / new_shape - 1) > SHAPE:
         return "has another shape or another number of frames"
-    mean = max(abs(a - b).mean() for a, b in zip(old, new))
-    worst = max(abs(a - b).max() for a, b in zip(old, new))
+    mean = max(abs(a - b).mean() for a, b in zip(old, new, strict=True))
+    worst = max(abs(a - b).max() for a, b in zip(old, new, strict=True))
     if mean <= MEAN and worst <= WORST:
         return ""
     return f"differs: thumbnails by {mean:.1f} on average, {worst:.0f} at most, of 255 (limits {MEAN} and {WORST})"
@@ -65,7 +65,9 @@ def compare(stored: list, fresh: list) -> str:
     old, new = pictures(stored), pictures(fresh)
     if len(old) != len(new):
         return f"{len(new)} pictures were drawn, {len(old)} are stored"
-    return "; ".join(f"picture {k} {why}" for k, pair in enumerate(zip(old, new)) if (why := difference(*pair)))
+    return "; ".join(
+        f"picture {k} {why}" for k, pair in enumerate(zip(old, new, strict=True)) if (why := difference(*pair))
+    )
 
 
 def pytest_collectstart(collector):
@@ -76,7 +78,7 @@ def pytest_collectstart(collector):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     result = yield  # nbval has run the cell and compared its text
-    if type(item).__name__ == "IPyNbCell" and item.options["check"] and not item.options["skip"]:
-        if why := compare(item.cell.outputs, item.test_outputs or []):
-            item.raise_cell_error(why)
+    checked = type(item).__name__ == "IPyNbCell" and item.options["check"] and not item.options["skip"]
+    if checked and (why := compare(item.cell.outputs, item.test_outputs or [])):
+        item.raise_cell_error(why)
     return result

@@ -52,7 +52,8 @@ class TrainState:
         if not wait and self.optimizer.defaults["fused"]:
             bad = (~norm.isfinite()).float()
             self.broken = bad if self.broken is None else torch.maximum(self.broken, bad)
-            self.optimizer.found_inf = self.broken  # what torch.amp.GradScaler sets: a fused step then changes nothing
+            # what torch.amp.GradScaler sets: a fused step then changes nothing
+            self.optimizer.found_inf = self.broken  # type: ignore[attr-defined]
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()

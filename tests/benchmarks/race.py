@@ -207,7 +207,7 @@ def picture(rows: list[dict], floor: float, images: dict[str, Tensor]) -> bytes:
     fig, axes = plots.panels(1, 1 + len(shown), width=7, height=2.7, gridspec_kw={"width_ratios": [2.2] + [1] * len(shown)},
                              title=f"{max(row['seconds'] for row in rows)} seconds of training from scratch on {WHERE}")  # fmt: skip
     for name in images:
-        x, y = zip(*((row["seconds"], row["frechet_distance"]) for row in rows if row["name"] == name))
+        x, y = zip(*((row["seconds"], row["frechet_distance"]) for row in rows if row["name"] == name), strict=True)
         plots.curve(axes[0], x, y, COLOURS[name], label=name, marker="o", markersize=4)
     axes[0].axhline(floor, color=plots.EXACT, linewidth=1)
     axes[0].text(x[0], floor * 1.15, "floor: real images", fontsize=8)
@@ -215,7 +215,7 @@ def picture(rows: list[dict], floor: float, images: dict[str, Tensor]) -> bytes:
         yscale="log", xlabel="seconds of training", ylabel="Frechet distance", xticks=x, ylim=(floor / 1.6, 6e4)
     )
     axes[0].legend(fontsize=6, loc="upper center", ncol=2, columnspacing=1, handlelength=1.5)
-    for ax, name in zip(axes[1:], shown):
+    for ax, name in zip(axes[1:], shown, strict=False):
         ax.imshow(plots.tile(images[name], columns=4), cmap="gray")
         ax.set_title(name, color=COLOURS[name], fontsize=9)
         ax.set_axis_off()

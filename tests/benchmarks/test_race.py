@@ -58,5 +58,5 @@ def test_the_record_keeps_the_promise():
 def test_the_readme_tells_what_was_recorded(row):
     lines = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| {row['name']} ")]
     assert len(lines) == 1
-    told = dict(zip((60, 180, 300), re.findall(r"[\d.]+", lines[0].split("|", 2)[2])))
+    told = dict(zip((60, 180, 300), re.findall(r"[\d.]+", lines[0].split("|", 2)[2]), strict=True))
     assert float(told[row["seconds"]]) == pytest.approx(row["frechet_distance"], abs=0.51)

@@ -61,7 +61,7 @@ def diffusers_multistep(name: str, order: int) -> Walk:
             scheduler.sigmas = levels
             scheduler.set_begin_index(0)
             x = x / (1 + levels[0] ** 2).sqrt()
-            for k, sigma in zip(scheduler.timesteps, levels):
+            for k, sigma in zip(scheduler.timesteps, levels, strict=False):
                 x = scheduler.step(denoiser(x * (1 + sigma**2).sqrt(), float(sigma)).x0, k, x).prev_sample
         return x
 
@@ -75,7 +75,7 @@ def diffusers_heun(denoiser: Denoiser, x: Tensor, levels: Tensor) -> Tensor:
         scheduler.set_timesteps(len(levels) - 1)
         scheduler.sigmas = torch.cat([levels[:1], levels[1:-1].repeat_interleave(2), levels[-1:]])
         scheduler.set_begin_index(0)
-        for k, sigma in zip(scheduler.timesteps, scheduler.sigmas):
+        for k, sigma in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
             x = scheduler.step(denoiser(x, float(sigma)).x0, k, x).prev_sample
     return x
 
@@ -150,12 +150,13 @@ def picture(table: dict[str, list[float]]) -> bytes:
         zip(
             ("DDIM", "Heun", "2M", "UniPC", "UniPC-3"),
             (plots.NOISE, plots.DATA, plots.SECOND, plots.MODEL, plots.HIGHLIGHT),
+            strict=False,
         )
     )
     for name, colour in colours.items():
         plots.curve(ax, LOOKS, table[name], colour, label=name)
     peers = [name for name in table if " " in name]
-    for name, mark in zip(peers, "ox+^vsd*<"):
+    for name, mark in zip(peers, "ox+^vsd*<", strict=False):
         method = name.split()[-1]
         colour = colours.get(method, plots.EXACT if method != "Euler" else plots.NOISE)
         ax.plot(LOOKS, table[name], mark, color=colour, markerfacecolor="none", markersize=6, label=name)
@@ -177,11 +178,13 @@ def main() -> None:
     for name, errors in table.items():
         print(f"{name:20}" + "".join(f"{error:>9.1e}" for error in errors))
     print()
-    best = [min(errors) for errors in zip(*(errors for name, errors in table.items() if " " not in name))]
+    best = [min(errors) for errors in zip(*(errors for name, errors in table.items() if " " not in name), strict=True)]
     for name, errors in table.items():
         if same := table.get(name.split()[-1]) if " " in name else None:
-            print(f"{name} is ours to {max(abs(a / b - 1) for a, b in zip(errors, same)):.0e}")
-        elif ahead := [looks for looks, error, ours in zip(LOOKS, errors, best) if error < (1 - 1e-6) * ours]:
+            print(f"{name} is ours to {max(abs(a / b - 1) for a, b in zip(errors, same, strict=False)):.0e}")
+        elif ahead := [
+            looks for looks, error, ours in zip(LOOKS, errors, best, strict=True) if error < (1 - 1e-6) * ours
+        ]:
             print(f"{name} is closer than the best of ours at {', '.join(map(str, ahead))}")
     (options.out / "work_precision.png").write_bytes(picture(table))
 

@@ -276,7 +276,7 @@ def test_density_integrates_to_1_and_samples_follow_it(mixture):
 @mixtures
 def test_each_component_has_its_mean_its_spread_and_its_share(mixture):
     drawn = mixture.sample(40_000, seed=0)
-    for k, (mean, std, weight) in enumerate(zip(*mixture)):
+    for k, (mean, std, weight) in enumerate(zip(*mixture, strict=True)):
         own = drawn.x[drawn.y == k].double()
         error = 5 * std / math.sqrt(len(own))
         assert abs(len(own) / 40_000 - weight / mixture.weights.sum()) < 0.012

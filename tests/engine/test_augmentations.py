@@ -46,7 +46,7 @@ def test_the_seed_decides_and_the_input_is_left_alone(augment, k):
     changed, change = augment(x, seed(1))
     exact(x, kept)
     assert change.shape == (400, k) and changed.shape == x.shape and changed.dtype == change.dtype == x.dtype
-    for got, want in zip(augment(x, seed(1)), (changed, change)):
+    for got, want in zip(augment(x, seed(1)), (changed, change), strict=True):
         exact(got, want)
     assert not torch.equal(augment(x, seed(2))[1], change)
 

@@ -58,7 +58,7 @@ def points():
 def pictures():
     torch.manual_seed(0)
     net = UNet(size=8, width=8, deep_width=16, deep_blocks=1, changes=2)
-    for name, p in net.named_parameters():
+    for p in net.parameters():
         torch.nn.init.normal_(p, std=0.1)
     return LearnedDenoiser(net, cosine, "eps"), {"data": PICTURES, "batch": 8, "augment": shift}
 
@@ -92,7 +92,7 @@ def stopped_and_resumed(steps, folder):
         denoiser, given = points()
         run = run or Run(denoiser)
         losses = train(run.denoiser, **given, steps=steps, seed=3, run=run)
-        return run, [float(loss) for _, loss in zip(range(run.step, stop), losses)]
+        return run, [float(loss) for _, loss in zip(range(run.step, stop), losses, strict=False)]
 
     whole, losses = run_to(steps)
     for stop in range(steps + 1):
@@ -106,7 +106,7 @@ def stopped_and_resumed(steps, folder):
         for one, other in ((again.denoiser, whole.denoiser), (again.average, whole.average)):
             for a, b in zip(one.parameters(), other.parameters(), strict=True):
                 assert torch.equal(a, b), stop
-        for a, b in zip(again.denoiser.parameters(), whole.denoiser.parameters()):
+        for a, b in zip(again.denoiser.parameters(), whole.denoiser.parameters(), strict=True):
             for key, value in whole.optimizer.state[b].items():
                 assert torch.equal(again.optimizer.state[a][key], value), (stop, key)
         ranks.agreed(None)  # all have read it

@@ -74,7 +74,7 @@ def test_a_full_disk_is_named_and_the_checkpoint_before_it_stays(tmp_path, capfd
     resource.prlimit(
         process.pid, resource.RLIMIT_FSIZE, (10_000, 10_000)
     )  # no file may grow beyond this, as on a full disk
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1 and err.count("\n") == 1, err
     assert "could not be saved" in err and "the checkpoint before it is whole: make room and go on with --resume" in err
     load(folder / "model.safetensors")

@@ -87,7 +87,7 @@ def test_the_average_weighs_steps_by_the_power_law():
     for _ in train(run.denoiser, torch.randn(50, 1), steps=12, batch=4, run=run):
         seen.append([p.detach().clone() for p in run.denoiser.parameters()])
     share = [((k + 1) ** AVERAGE_POWER - k**AVERAGE_POWER) / 12**AVERAGE_POWER for k in range(12)]
-    want = [sum(w * p for w, p in zip(share, values)) for values in zip(*seen)]
+    want = [sum(w * p for w, p in zip(share, values, strict=True)) for values in zip(*seen, strict=True)]
     assert_close([p.detach() for p in run.average.parameters()], want)
 
 
@@ -311,7 +311,7 @@ def test_labels_stay_with_their_samples():
 
     class Pair(Listener):
         def forward(self, x, level, y=None):
-            seen.update(zip(((x.flatten() > 0) * 1).tolist(), y.tolist()))
+            seen.update(zip(((x.flatten() > 0) * 1).tolist(), y.tolist(), strict=True))
             return super().forward(x, level, y=y)
 
     labels = torch.arange(64) % 2
@@ -366,7 +366,9 @@ def shown(augment, **changes):
     near = lambda n, generator: torch.full((n,), 1e-4)
     losses = train(LearnedDenoiser(net, cosine), torch.arange(1.0, 41)[:, None], labels=torch.arange(40) % 2,
                    **dict(steps=6, batch=40, drop=0.1, levels=near, augment=augment) | changes)  # fmt: skip
-    return [float(loss) for loss in losses], [torch.cat(part) if None not in part else part for part in zip(*net.seen)]
+    return [float(loss) for loss in losses], [
+        torch.cat(part) if None not in part else part for part in zip(*net.seen, strict=True)
+    ]
 
 
 def test_the_network_sees_the_changed_sample_and_is_told_which():
@@ -548,7 +550,7 @@ def test_a_weighted_loss_is_the_papers_weight_on_the_error_of_x0(name, target, s
     error = (denoiser(alpha * x0 + sigma * eps, t).x0 - x0).square().mean(1)
     snr = lambda t: (schedule(t)[0] / schedule(t)[1]) ** 2
     slope = (snr(t + h) - snr(t - h)) / (2 * h)
-    want = [PAPERS[name](float(a), float(s), float(d)) for a, s, d in zip(alpha, sigma, slope)]
+    want = [PAPERS[name](float(a), float(s), float(d)) for a, s, d in zip(alpha, sigma, slope, strict=True)]
     assert_close(got, torch.tensor(want, dtype=torch.float64) * error, rtol=1e-6, atol=0)
 
 

@@ -141,7 +141,7 @@ def equal(one, other):
 def test_train_sample_and_refuse_to_overwrite(tmp_path, capsys):
     out = tmp_path / "run"
     assert run("train", "--data", "rings", "--steps", 20, "--out", out, "--seed", 3) == 0
-    tensors, card = trained(out)
+    _, card = trained(out)
     assert card["settings"]["seed"] == 3 and card["record"]["steps"] == 20
     assert card["record"]["images_seen"] == 20 * card["settings"]["batch"] and len(card["record"]["losses"]) == 20
     assert card["record"]["torch"] == torch.__version__ and card["record"]["device"].startswith("c")

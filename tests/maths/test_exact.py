@@ -42,7 +42,7 @@ MEANS, STDS, WEIGHTS = (
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("t", [0.1, 0.5, 0.9])
 def test_mixture_is_bayes_on_a_grid(schedule, t):
-    prior = sum(w / 4 * normal(float(m), s) for m, s, w in zip(MEANS, STDS, WEIGHTS))
+    prior = sum(w / 4 * normal(float(m), s) for m, s, w in zip(MEANS, STDS, WEIGHTS, strict=True))
     got = of_mixture(MEANS, STDS, WEIGHTS, schedule)(X_T, t).x0
     assert_close(got, bayes(prior, X_T, schedule, t), rtol=1e-7, atol=1e-7)
 
@@ -52,7 +52,7 @@ def test_mixture_in_two_dimensions_is_the_weighted_sum_of_its_parts():
     x_t, (alpha, sigma) = torch.randn(5, 2, dtype=torch.float64), evaluate(cosine, 0.4)
     stds, weights = torch.tensor([0.5, 1.5], dtype=torch.float64), torch.tensor([0.3, 0.7], dtype=torch.float64)
     joint = []
-    for m, s, w in zip(means, stds, weights):
+    for m, s, w in zip(means, stds, weights, strict=True):
         marginal = torch.distributions.MultivariateNormal(
             alpha * m, (alpha**2 * s**2 + sigma**2) * torch.eye(2).double()
         )
@@ -81,7 +81,7 @@ def test_points_are_a_weighted_average(t, monkeypatch):
     x_t = torch.randn(7, 2, 3, dtype=torch.float64)
     denoiser, y = of_points(POINTS, cosine, LABELS), torch.tensor([0, 1, 2, 0, 3, 1, 3])
     each = torch.full((7,), t, dtype=torch.float64)
-    want = torch.cat([brute(x[None], t, POINTS[(k == LABELS) | (k == 3)]) for x, k in zip(x_t, y)])
+    want = torch.cat([brute(x[None], t, POINTS[(k == LABELS) | (k == 3)]) for x, k in zip(x_t, y, strict=True)])
     for chunk in (2**24, 50 * 3, 1):  # all at once, three rows at a time, one row at a time
         monkeypatch.setattr("minidiff.exact.CHUNK", chunk)
         denoiser = of_points(POINTS, cosine, LABELS)
@@ -115,7 +115,7 @@ def test_labels_are_compared_where_the_data_lives():
 def test_distances_survive_a_large_offset():
     """Forty points 1e-3 apart, 1,000 from the origin, in float32: the expanded square would see nothing but rounding."""
     points = 1000 + 1e-3 * torch.arange(40.0)[:, None]
-    alpha, sigma = evaluate(edm, 5e-4)
+    _, sigma = evaluate(edm, 5e-4)
     exactly = points.double()  # as float32 stores them
     want = torch.softmax(-((exactly - exactly.T) ** 2) / (2 * sigma**2), 1) @ exactly
     for t in (5e-4, torch.full((40,), 5e-4)):  # one time for all, or one each

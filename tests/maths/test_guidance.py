@@ -118,7 +118,7 @@ def test_dynamic_thresholding_in_imagens_notation():
     x0 = torch.linspace(-3, 2, 12, dtype=torch.float64).reshape(2, 6)
     plain = Denoiser(flow, lambda x, t: Prediction(x0, x0))
     got = threshold(plain, 0.8)(x0, 0.5).x0
-    for row, want in zip(got, x0):
+    for row, want in zip(got, x0, strict=False):
         s = max(float(torch.quantile(want.abs(), 0.8)), 1.0)
         assert_close(row, want.clamp(-s, s) / s)
     small = Denoiser(flow, lambda x, t: Prediction(x0 / 4, x0))

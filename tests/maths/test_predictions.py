@@ -141,11 +141,9 @@ def test_a_network_that_is_right_makes_an_exact_denoiser():
         a, b = at(coefficients(target, cosine), 0.4, x_t)
         x0, eps = exact(x_t, 0.4)
 
-        class Right(torch.nn.Module):
-            def forward(self, x, level):
-                return a * x0 + b * eps
-
-        assert_close(tuple(LearnedDenoiser(Right(), cosine, target)(x_t, 0.4)), (x0, eps))
+        right = torch.nn.Identity()
+        right.forward = lambda x, level, answer=a * x0 + b * eps: answer
+        assert_close(tuple(LearnedDenoiser(right, cosine, target)(x_t, 0.4)), (x0, eps))
 
 
 def test_a_denoiser_passes_its_condition_on():

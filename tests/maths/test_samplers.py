@@ -160,9 +160,8 @@ def test_large_variance_keeps_a_unit_gaussian(schedule):
 def test_small_variance_is_exact_for_one_point():
     """If the data is the point 2, x_s is N(2 alpha_s, sigma_s^2) after every step, however coarse."""
     x = 2 * evaluate(linear_beta, 1.0)[0] + start(linear_beta, 1.0, (40_000, 1), seed(1)).double()
-    for x, s in zip(
-        sample(ddpm_step, of_gaussian(2.0, 0.0, linear_beta), x, uniform_times(3), generator=seed()), (2 / 3, 1 / 3, 0)
-    ):
+    path = sample(ddpm_step, of_gaussian(2.0, 0.0, linear_beta), x, uniform_times(3), generator=seed())
+    for x, s in zip(path, (2 / 3, 1 / 3, 0), strict=True):
         alpha, sigma = evaluate(linear_beta, s)
         assert abs(float(x.mean()) - 2 * alpha) <= 4 * sigma / 200 + 1e-9
         assert abs(float(x.std()) - sigma) <= 4 * sigma / math.sqrt(2 * 40_000) + 1e-9

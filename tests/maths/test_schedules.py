@@ -145,7 +145,7 @@ def test_rates_are_the_slopes_of_the_curves(schedule):
     t, h = torch.linspace(0.0503, 0.9503, 10, dtype=torch.float64), 1e-5  # between the entries of a table
     with torch.no_grad():
         got = rates(schedule, t)
-    for slope, later, earlier in zip(got, schedule(t + h), schedule(t - h)):
+    for slope, later, earlier in zip(got, schedule(t + h), schedule(t - h), strict=False):
         assert_close(slope, (later - earlier) / (2 * h), rtol=1e-6, atol=1e-9)
 
 

@@ -133,8 +133,8 @@ def test_heun_in_karras_notation():
 def test_2m_in_the_papers_notation():
     """Lu et al. 2022b, Algorithm 2, three steps down a table, with lambda = log(alpha / sigma)."""
     denoiser, times = of_gaussian(MEAN, STD, DDPM), [0.9, 0.6, 0.4, 0.1]
-    alphas, sigmas = zip(*(evaluate(DDPM, t) for t in times))
-    lam = [math.log(a / s) for a, s in zip(alphas, sigmas)]
+    alphas, sigmas = zip(*(evaluate(DDPM, t) for t in times), strict=True)
+    lam = [math.log(a / s) for a, s in zip(alphas, sigmas, strict=True)]
     x, before = X, None
     for i in (1, 2, 3):
         h, x0 = lam[i] - lam[i - 1], denoiser(x, times[i - 1]).x0
@@ -187,7 +187,7 @@ def test_data_to_noise_and_back(make, order):
         noise = last(sample(make(), denoiser, X, up))
         back = last(sample(make(), denoiser, noise, up.flip(0)))
         errors.append([float((noise - truth(cosine, X, 0.05, 0.95)).abs().max()), float((back - X).abs().max())])
-    for coarse, fine in zip(*errors):
+    for coarse, fine in zip(*errors, strict=True):
         assert fine < (0.01 if order == 2 else 0.05) and coarse / fine > 0.85 * 2**order
 
 

@@ -34,7 +34,7 @@ def train(folder: Path) -> None:
 
     torch.set_num_threads(1)
     os.environ |= {"MINIDIFF_QUIET": "1", "MINIDIFF_DEVICE": "cpu"}
-    sys.stdout = open(os.devnull, "w")
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115  for as long as this process lives
     begin = ["--preset", "two-moons", "--steps", str(STEPS)]
     sys.exit(
         main(

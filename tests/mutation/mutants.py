@@ -286,7 +286,10 @@ def table(verdicts: dict[Mutant, str], known: dict[Key, str]) -> tuple[str, floa
         lines = len({(mutant.module, mutant.line) for mutant in mine})
         rows.append((module, lines, len(mine), len(mine) - books - same - alive, books, same, alive))
     widths = [max(len(str(row[k])) for row in rows) for k in range(len(rows[0]))]
-    drawn = ["| " + " | ".join(str(cell).rjust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
+    drawn = [
+        "| " + " | ".join(str(cell).rjust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
     drawn.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
     different = len(verdicts) - same
     return "\n".join(drawn), 1 - alive / different if different else 1.0

@@ -101,7 +101,7 @@ def exchange_a_name(code: Code, node: ast.AST, names: set[str]) -> Iterator[Edit
 def exchange_neighbours(code: Code, node: ast.AST, names: set[str]) -> Iterator[Edit]:
     """Two arguments that could be taken for each other, or the two halves of a pair."""
     if isinstance(node, ast.Call):
-        pairs = zip(node.args, node.args[1:])
+        pairs = zip(node.args, node.args[1:], strict=False)
         yield from (code.swapped(left, right) for left, right in pairs if code.of(right) in twins(code.of(left)))
     if isinstance(node, ast.Tuple) and len(node.elts) == 2 and node not in code.compared:  # x in (1, 2)
         yield code.swapped(*node.elts)
@@ -120,7 +120,7 @@ def a_tenth_more(code: Code, node: ast.AST, names: set[str]) -> Iterator[Edit]:
 
 def exchange_a_comparison(code: Code, node: ast.AST, names: set[str]) -> Iterator[Edit]:
     if isinstance(node, ast.Compare):
-        for left, op, right in zip([node.left, *node.comparators], node.ops, node.comparators):
+        for left, op, right in zip([node.left, *node.comparators], node.ops, node.comparators, strict=False):
             yield code.between(left, right, *COMPARISONS[type(op)])
 
 
@@ -156,7 +156,9 @@ def negate_a_condition(code: Code, node: ast.AST, names: set[str]) -> Iterator[E
 def exchange_and_with_or(code: Code, node: ast.AST, names: set[str]) -> Iterator[Edit]:
     if isinstance(node, ast.BoolOp):
         words = ("and", "or") if isinstance(node.op, ast.And) else ("or", "and")
-        yield from (code.between(left, right, *words) for left, right in zip(node.values, node.values[1:]))
+        yield from (
+            code.between(left, right, *words) for left, right in zip(node.values, node.values[1:], strict=False)
+        )
 
 
 def drop_a_statement(code: Code, node: ast.AST, names: set[str]) -> Iterator[Edit]:

@@ -181,10 +181,8 @@ class Case:
         else:
             sigma = float(scheduler.sigmas[i])
             alpha = 1 - sigma if is_flow(scheduler) else 1.0
-        if is_flow(scheduler):
-            x = x / math.hypot(alpha, sigma)  # as ours does; diffusers leaves it to the network
-        else:
-            x = scheduler.scale_model_input(x, k)
+        size = math.hypot(alpha, sigma)  # ours divides by it on flows too; diffusers leaves that to the network
+        x = x / size if is_flow(scheduler) else scheduler.scale_model_input(x, k)
         return x, torch.full((1,), angle(alpha, sigma), dtype=x.dtype)
 
     def ours(self, double: bool) -> list[Tensor]:
@@ -487,7 +485,7 @@ def solvers_end_in_first_order() -> tuple[float, float]:
         times[-1] = 1 / T
         case = replace(case, times=times)
         results.append((case.difference(), case.changed(step=partial(first_order_end, STEPS[name], 1 / T))))
-    plain, change = zip(*results)
+    plain, change = zip(*results, strict=True)
     return min(plain), max(change)
 
 

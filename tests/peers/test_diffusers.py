@@ -42,7 +42,9 @@ def test_a_walk_in_float32_with_their_code_as_it_is(case):
 def test_unipc_of_order_3_until_theirs_lowers_its_order(steps):
     """Theirs takes the last step but one in second order, whatever follows; ours cannot know that the end is near."""
     case = Case("unipc", steps, table("sample", solver_order=3), step=partial(unipc, 3))
-    apart = [float((a - b).abs().max() / a.abs().max()) for a, b in zip(case.theirs(True), case.ours(True))]
+    apart = [
+        float((a - b).abs().max() / a.abs().max()) for a, b in zip(case.theirs(True), case.ours(True), strict=False)
+    ]
     assert len(apart) == steps and max(apart[:-2]) < FLOAT64
     assert apart[-2] > 1e-9
     assert case.changed(step=unipc) > 1e-6  # and it is not the second order that agrees
@@ -91,7 +93,7 @@ def test_indices_differ_by_rounding_only(spacing):
         if (spacing, steps) == ("linspace", 1):
             assert (theirs, ours) == ([0], [T - 1])
             continue
-        for i, (a, b) in enumerate(zip(theirs, ours)):
+        for i, (a, b) in enumerate(zip(theirs, ours, strict=True)):
             if a != b:
                 place = (
                     Fraction(T * (steps - i), steps)
