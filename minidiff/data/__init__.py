@@ -18,9 +18,9 @@ from .images import cifar10, fashion_mnist, fetch_fashion_mnist, sprites
 from .points import MIXTURE, Mixture, checkerboard, gaussian_mixture, pinwheel, rings, spirals, swiss_roll, two_moons
 
 __all__ = [
+    "MIXTURE",
     "Data",
     "DataError",
-    "MIXTURE",
     "Mixture",
     "cache_folder",
     "checkerboard",

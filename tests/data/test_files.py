@@ -8,7 +8,7 @@ import time
 import pytest
 
 from minidiff.data import files
-from minidiff.data.files import printable, write_atomically, writable
+from minidiff.data.files import printable, writable, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links, pipes and modes as POSIX has them")
 
