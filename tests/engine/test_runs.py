@@ -142,6 +142,30 @@ def test_timing_trains_nobody(monkeypatch):
     assert "minutes_asked" not in plain.record
 
 
+def test_what_is_timed_is_what_will_be_trained(monkeypatch):
+    """Steps of the preset's batch, in its precision and with its augmentations: others would take another time."""
+    asked, real = [], runs.train
+    monkeypatch.setattr(runs, "train", lambda *a, **options: (asked.append(options), real(*a, **options))[1])
+    for name in ("other", "pictures"):
+        job = begin(name, seed=3, minutes=0.01)
+        (timed,) = asked
+        asked.clear()
+        assert timed["steps"] == 23 and {key: timed[key] for key in ("batch", "lr", "seed", "drop", "bf16")} == {
+            key: job.settings[key] for key in ("batch", "lr", "seed", "drop", "bf16")
+        }
+        assert (timed["augment"] is None) == (name == "other")
+
+
+def test_steps_have_a_range_and_exclude_minutes():
+    for steps in (1, 10**9):
+        assert begin("plane", steps=steps).settings["steps"] == steps
+    for steps in (0, -1, 10**9 + 1, 2.5):
+        with pytest.raises(ValueError, match="steps"):
+            begin("plane", steps=steps)
+    with pytest.raises(ValueError, match="give one of them"):
+        begin("plane", steps=3, minutes=1)
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 def test_the_copy_that_is_timed_is_compiled_as_the_run_will_be(monkeypatch, compiled):
     asked = []
