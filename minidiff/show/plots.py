@@ -4,19 +4,25 @@ A figure carries one message, said in its title as a sentence. Colours have fixe
 pattern as well, so that nothing depends on colour alone. Nothing here changes matplotlib's global settings.
 """
 
+import contextlib
 import functools
 import io
 import math
 import textwrap
+from collections.abc import Sequence
+from typing import Any, cast
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import is_color_like, to_rgba_array
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .pixels import as_array, as_pixels, default_columns, encode, tile
+from ..refusals import described, number, require, whole
+from .pixels import Limits, as_array, as_pixels, default_columns, encode, tile
 
 DATA = "#4477AA"
 NOISE = "#BBBBBB"
@@ -34,7 +40,10 @@ LINES = {
 }
 DPI = 100
 WIDEST = 7.0  # inches: 700 pixels
-STYLE = {
+TITLE, HEAD, SMALLEST = 10.5, 9, 6  # sizes of letters, in points
+POINTS = 72  # in an inch
+LETTER = 0.55  # the width of an average letter, in units of its size
+STYLE: Any = {
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
     "figure.facecolor": "white",
@@ -54,7 +63,7 @@ STYLE = {
     "axes.spines.right": False,
     "axes.formatter.useoffset": False,
     "axes.grid": False,
-    "axes.prop_cycle": mpl.cycler(color=[DATA, MODEL, SECOND, HIGHLIGHT, EXACT, NOISE]),
+    "axes.prop_cycle": cycler(color=[DATA, MODEL, SECOND, HIGHLIGHT, EXACT, NOISE]),
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
     "xtick.color": "#555555",
@@ -89,14 +98,15 @@ class Panel(Axes):
 
     plot, scatter, hist, bar = map(_in_style, (Axes.plot, Axes.scatter, Axes.hist, Axes.bar))
     imshow, legend, text, annotate = map(_in_style, (Axes.imshow, Axes.legend, Axes.text, Axes.annotate))
-    set_xlabel, set_ylabel = map(_in_style, (Axes.set_xlabel, Axes.set_ylabel))
+    set_xlabel, set_ylabel = _in_style(Axes.set_xlabel), _in_style(Axes.set_ylabel)
 
     @_in_style
     def set_title(self, label, *args, **kwargs):
-        place = self.get_subplotspec()
-        share = len(place.colspan) / place.get_gridspec().ncols if place else 1.0
-        inches = self.get_figure().get_figwidth() * share - 0.55
-        return super().set_title(_wrapped(label, inches, 10.5), *args, **kwargs)
+        _refuse_odd_text("a title", label)
+        place, figure = self.get_subplotspec(), cast(Figure, self.get_figure())
+        part = len(place.colspan) / place.get_gridspec().ncols if place else 1.0
+        inches = figure.get_figwidth() * part - 0.55
+        return super().set_title(_wrapped(label, inches, TITLE), *args, **kwargs)
 
 
 def panels(
@@ -104,10 +114,18 @@ def panels(
 ) -> tuple[Figure, Panel | np.ndarray]:
     """A figure and its axes in the house style: one Panel for 1 x 1, else an array as from plt.subplots.
 
-    width: of the whole figure, height: of EACH row, both in inches (1 inch = 100 pixels, width <= 7). title: a
-    sentence above all panels. options go to plt.subplots (sharex, sharey, gridspec_kw, ...).
+    rows, columns: how many panels.
+    width: of the whole figure, in inches (1 inch = 100 pixels), at most 7.
+    height: of EACH row, in inches.
+    title: a sentence above all panels.
+    options: go to plt.subplots (sharex, sharey, gridspec_kw, ...).
+
+    Raises ValueError for other sizes.
     """
+    rows, columns = whole("rows", rows, 1, 100), whole("columns", columns, 1, 100)
+    width, height = number("width", width, 0.1), number("height", height, 0.1, 100)
     _refuse_if_too_wide(width)
+    _refuse_odd_text("title", title)
     with style():
         figure, axes = plt.subplots(
             rows,
@@ -126,8 +144,13 @@ def panels(
 
 def curve(ax: Axes, x, y, color: str = DATA, label: str | None = None, **options):
     """One line, in the pattern that belongs to its colour. x, y: (n,) numbers, arrays or tensors. Returns the line."""
+    _refuse_odd_drawing(ax, label)
+    _refuse_odd_color(color, 0)
+    x, y = as_array(x), as_array(y)
+    fits = x.ndim == 1 and x.shape == y.shape[:1] and y.ndim <= 2
+    require(fits, f"A curve wants as many x as y, (n,) both; got {x.shape} and {y.shape}.")
     options = {"linestyle": LINES.get(color, "solid"), **options}
-    return ax.plot(as_array(x), as_array(y), color=color, label=label, **options)[0]
+    return ax.plot(x, y, color=color, label=label, **options)[0]
 
 
 def scatter(
@@ -139,26 +162,45 @@ def scatter(
     size: float = 4.0,
     **options,
 ):
-    """A cloud of 2-D points, (n, 2), with equal aspect and both axes from -limit to limit (None: leave the axes)."""
-    points = as_array(points)
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError(f"A scatter plot wants points of shape (n, 2); got {points.shape}.")
-    dots = ax.scatter(points[:, 0], points[:, 1], s=size, color=color, label=label, linewidths=0, **options)
+    """A cloud of 2-D points in equal aspect.
+
+    ax: where to draw.
+    points: (n, 2).
+    color, label: of all points.
+    limit: both axes go from -limit to limit; None leaves the axes as they are.
+    size: the area of a point, in squared points of type.
+    options: go to Axes.scatter.
+    """
+    _refuse_odd_drawing(ax, label, limit)
+    points, area = _points(points), as_array(size)
+    _refuse_odd_color(color, len(points))
+    known = area.dtype.kind != "b" and np.isfinite(area).all() and (area > 0).all()
+    require(
+        known and area.shape in ((), (len(points),)), f"size must be above 0, one or one a point; got {size!r:.40}."
+    )
+    dots = ax.scatter(points[:, 0], points[:, 1], s=area, color=color, label=label, linewidths=0, **options)
     _square(ax, limit)
     return dots
 
 
 def heat(ax: Axes, values, limit: float = 3.0, label: str | None = None, **options):
     """A map of values, (rows, columns), over the square from -limit to limit; row 0 is at the bottom."""
+    limit = number("limit", limit)
+    _refuse_odd_drawing(ax, label, limit)
+    values = as_array(values)
+    require(values.ndim in (2, 3) and values.size, f"A map wants values (rows, columns); got {values.shape}.")
     options = {"cmap": "Blues", "origin": "lower", "interpolation": "bilinear", **options}
-    picture = ax.imshow(as_array(values), extent=(-limit, limit, -limit, limit), label=label, **options)
+    picture = ax.imshow(values, extent=(-limit, limit, -limit, limit), label=label, **options)
     _square(ax, limit)
     return picture
 
 
 def arrows(ax: Axes, points, vectors, color: str = EXACT, limit: float | None = 3.0, **options):
-    """Arrows of true length from points along vectors, both (n, 2), in the units of the axes."""
-    (x, y), (u, v) = as_array(points).T, as_array(vectors).T
+    """Arrows of true length from points along vectors, both (n, 2), in the units of the axes; limit as in scatter."""
+    _refuse_odd_drawing(ax, limit=limit)
+    (x, y), (u, v) = _points(points).T, _points(vectors).T
+    require(len(x) == len(u), f"There are {len(x)} points and {len(u)} vectors: give one arrow for each point.")
+    _refuse_odd_color(color, len(x))
     options = {"angles": "xy", "scale_units": "xy", "scale": 1.0, "width": 0.004, **options}
     drawn = ax.quiver(x, y, u, v, color=color, **options)
     _square(ax, limit)
@@ -169,53 +211,77 @@ def image_grid(
     images,
     columns: int | None = None,
     *,
-    row_titles=None,
-    column_titles=None,
+    row_titles: Sequence[str] | None = None,
+    column_titles: Sequence[str] | None = None,
     title: str | None = None,
-    limits: tuple[float, float] = (0.0, 1.0),
+    limits: Limits = (0.0, 1.0),
     scale: int | None = None,
 ) -> Figure:
     """A figure of images in a grid, pixel for pixel, one grey scale for all, with titles for rows and columns.
 
-    images, columns and limits as in `tile`. scale: screen pixels for one image pixel (default: the largest that
-    fits). ValueError if the grid would be wider than 700 pixels or the titles do not match the rows and columns.
+    images, columns, limits: as in `tile`.
+    row_titles, column_titles: a text for each row, and for each column.
+    title: a sentence above the grid.
+    scale: screen pixels for one image pixel (default: the largest that fits).
+
+    Raises ValueError if the grid would be wider than 700 pixels or the titles do not match the rows and columns.
     """
-    high, wide = as_pixels(images, limits).shape[1:3]
-    columns = columns or default_columns(len(images))
-    rows = math.ceil(len(images) / columns)
-    _refuse_odd_titles("row", row_titles, rows)
-    _refuse_odd_titles("column", column_titles, columns)
-    row_titles = [textwrap.fill(head, 12, break_long_words=False) for head in row_titles or []]
-    left = 0.12 + 0.075 * max(len(line) for head in row_titles for line in head.split("\n")) if row_titles else 0.0
+    count, high, wide = as_pixels(images, limits).shape[:3]
+    columns = whole("columns", default_columns(count) if columns is None else columns, 1, 1000)
+    rows = math.ceil(count / columns)
+    row_titles = [textwrap.fill(head, 12, break_long_words=False) for head in _titles("row", row_titles, rows)]
+    column_titles = _titles("column", column_titles, columns)
+    _refuse_odd_text("title", title)
+    left = 0.12 + 0.075 * _longest(row_titles) if row_titles else 0.0
     room = DPI * (WIDEST - left)
     fit = min((room - 2 * columns) // (columns * wide), (5.2 * DPI - 2 * rows) // (rows * high))
-    picture = tile(images, columns, scale=scale or int(max(1, min(8, fit))), limits=limits)
+    picture = tile(images, columns, scale=int(max(1, min(8, fit))) if scale is None else scale, limits=limits)
     _refuse_if_too_wide(left + picture.shape[1] / DPI)
-    return _grid_figure(picture, left, rows, columns, row_titles, column_titles, title)
+    return _grid_figure(picture, left, row_titles, column_titles, rows, title or "")
 
 
-def _grid_figure(picture, left, rows, columns, row_titles, column_titles, title) -> Figure:
-    """Place the tiled picture so that each of its pixels is one pixel of the figure."""
+def _grid_figure(
+    picture: np.ndarray, left: float, row_titles: list[str], column_titles: list[str], rows: int, title: str
+) -> Figure:
+    """Place the tiled picture so that each of its pixels is one pixel of the figure.
+
+    picture: the tiles.
+    left: room for the row titles, in inches.
+    row_titles, column_titles: one text for each row and column, or none at all.
+    rows: how many.
+    title: a sentence above all.
+    """
     high, wide = picture.shape[0] / DPI, picture.shape[1] / DPI
-    width = max(left + wide, 3.5 if title else 0.0)
-    title = _wrapped(title, width, 10.5) if title else ""
-    heads = [_wrapped(head, wide / columns, 9) for head in column_titles or []]
-    longest = max((len(line) for head in heads for line in head.split("\n")), default=0)
-    small = min(9, max(6, wide / columns * 72 / (0.55 * max(1, longest))))  # points, so that neighbours do not touch
-    over_columns = 0.06 + 0.16 * max(head.count("\n") + 1 for head in heads) if heads else 0.0
-    total = high + over_columns + (0.1 + 0.19 * (title.count("\n") + 1) if title else 0.0)
+    width = max(left + wide, 3.5 if title else 0.0)  # inches, as all lengths here
+    title, column = _wrapped(title, width, TITLE), wide / max(1, len(column_titles))
+    heads = [_wrapped(head, column, HEAD) for head in column_titles]
+    narrow = column * POINTS / (LETTER * max(1, _longest(heads)))  # so that neighbours do not touch
+    small = min(HEAD, max(SMALLEST, narrow))
+    total = high + _height(heads, 0.06, 0.16) + _height([title] if title else [], 0.1, 0.19)
     with style():
         figure = plt.figure(figsize=(width, total))
         ax = figure.add_axes((left / width, 0, wide / width, high / total))
         ax.imshow(picture, vmin=0, vmax=255, aspect="auto")
         ax.set_axis_off()
-        figure.text(0, 1, title, va="top", ha="left", fontsize=10.5)
+        figure.text(0, 1, title, va="top", ha="left", fontsize=TITLE)
+        beside: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "va": "center", "size": HEAD}
+        above: dict[str, Any] = {"transform": ax.transAxes, "ha": "center", "va": "bottom", "size": small}
         for i, head in enumerate(heads):
-            place = (i + 0.5) / columns, 1 + 0.05 / high
-            ax.text(*place, head, transform=ax.transAxes, ha="center", va="bottom", size=small)
+            ax.text((i + 0.5) / len(heads), 1 + 0.05 / high, head, **above)
         for i, head in enumerate(row_titles):
-            ax.text(-0.06 / wide, 1 - (i + 0.5) / rows, head, transform=ax.transAxes, ha="right", va="center", size=9)
+            ax.text(-0.06 / wide, 1 - (i + 0.5) / rows, head, **beside)
     return figure
+
+
+def _longest(heads: list[str]) -> int:
+    """The number of letters of the longest line."""
+    return max((len(line) for head in heads for line in head.split("\n")), default=0)
+
+
+def _height(heads: list[str], gap: float, line: float) -> float:
+    """The room that texts side by side need, in inches: a gap, and as many lines as the tallest has; 0 for none."""
+    lines = max((head.count("\n") + 1 for head in heads), default=0)
+    return gap + line * lines if lines else 0.0
 
 
 def plotted(ax: Axes) -> dict[str, np.ndarray]:
@@ -224,20 +290,23 @@ def plotted(ax: Axes) -> dict[str, np.ndarray]:
     Lines give their y values, (n,); scatters their points, (n, 2); images and maps their array; bars their heights.
     ValueError if two things carry one label, because then one would hide the other.
     """
-    drawn = [("line", line, line.get_ydata()) for line in ax.lines]
+    _refuse_odd_drawing(ax)
+    drawn: list[tuple[str, Any, Any]] = [("line", line, line.get_ydata()) for line in ax.lines]
     drawn += [
         ("scatter", dots, dots.get_offsets())
         for dots in ax.collections
         if hasattr(dots, "get_sizes") and not hasattr(dots, "U")
     ]
-    drawn += [("arrows", it, np.stack([it.U, it.V], axis=1)) for it in ax.collections if hasattr(it, "U")]
+    quivers: list[Any] = [it for it in ax.collections if hasattr(it, "U")]
+    drawn += [("arrows", it, np.stack([it.U, it.V], axis=1)) for it in quivers]
     drawn += [("image", image, image.get_array()) for image in ax.images]
     drawn += [("bars", bars, [bar.get_height() for bar in bars]) for bars in ax.containers if hasattr(bars, "patches")]
-    found, seen = {}, {}
+    found: dict[str, np.ndarray] = {}
+    seen: dict[str, int] = {}
     for kind, artist, values in drawn:
         label = str(artist.get_label())
-        number = seen[kind] = seen.get(kind, -1) + 1
-        name = label if label and not label.startswith("_") else f"{kind}{number}"
+        count = seen[kind] = seen.get(kind, -1) + 1
+        name = label if label and not label.startswith("_") else f"{kind}{count}"
         if name in found:
             raise ValueError(f"Two things in this plot are labelled {name!r}; give each its own label.")
         found[name] = np.asarray(values, dtype=float)
@@ -246,6 +315,8 @@ def plotted(ax: Axes) -> dict[str, np.ndarray]:
 
 def png(figure: Figure, dpi: float = DPI) -> bytes:
     """The figure as a small PNG (256 colours); the figure is closed and can still be read by `plotted`."""
+    _refuse_no_figure(figure)
+    number("dpi", dpi, 10, 1000)
     buffer = io.BytesIO()
     figure.draw_without_rendering()  # square panels find room for their titles only in a second pass
     figure.savefig(buffer, format="png", dpi=dpi)
@@ -260,6 +331,8 @@ def show(figure: Figure, alt: str | None = None) -> None:
     """
     from IPython.display import display
 
+    _refuse_no_figure(figure)
+    _refuse_odd_text("alt", alt)
     alt = alt or _spoken(figure)
     display({"image/png": png(figure), "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt}})
 
@@ -275,15 +348,15 @@ def _spoken(figure: Figure) -> str:
 def _square(ax: Axes, limit: float | None) -> None:
     ax.set_aspect("equal", adjustable="box", anchor="W")
     if limit is not None:
-        ax.set_xlim(-limit, limit)
-        ax.set_ylim(-limit, limit)
+        ax.set_xlim(-float(limit), float(limit))
+        ax.set_ylim(-float(limit), float(limit))
 
 
 def _wrapped(text: str, inches: float, size: float) -> str:
     """Break a sentence into lines that fit; a text with line breaks or formulas of its own is left alone."""
     if "\n" in text or "$" in text:
         return text
-    return textwrap.fill(text, max(1, int(inches * 72 / (0.55 * size))), break_long_words=False)
+    return textwrap.fill(text, max(1, int(inches * POINTS / (LETTER * size))), break_long_words=False)
 
 
 def _refuse_if_too_wide(width: float) -> None:
@@ -294,6 +367,45 @@ def _refuse_if_too_wide(width: float) -> None:
         )
 
 
-def _refuse_odd_titles(kind: str, titles, number: int) -> None:
-    if titles is not None and len(titles) != number:
-        raise ValueError(f"There are {number} {kind}s but {len(titles)} {kind} titles.")
+def _titles(kind: str, titles: Sequence[str] | None, count: int) -> list[str]:
+    """A title for each row or column, or none at all."""
+    if titles is None:
+        return []
+    if not isinstance(titles, (list, tuple)) or not all(isinstance(title, str) for title in titles):
+        raise TypeError(f"The {kind} titles must be a list of texts, not {described(titles)}.")
+    require(len(titles) == count, f"There are {count} {kind}s but {len(titles)} {kind} titles.")
+    return list(titles)
+
+
+def _points(points) -> np.ndarray:
+    points = as_array(points)
+    fits = points.ndim == 2 and points.shape[1] == 2
+    require(fits, f"What is drawn in the plane are points of shape (n, 2); got {points.shape}.")
+    return points
+
+
+def _refuse_odd_drawing(ax: Axes, label: str | None = None, limit: float | None = None) -> None:
+    """Raise TypeError or ValueError for axes, a label or a limit that matplotlib would fail on."""
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax must be axes to draw on, as plots.panels makes them, not {described(ax)}.")
+    _refuse_odd_text("label", label)
+    if limit is not None:
+        require(number("limit", limit) > 0, f"limit must be above 0, or None to leave the axes; got {limit}.")
+
+
+def _refuse_odd_color(color, count: int) -> None:
+    """Raise ValueError unless it is one colour, None for matplotlib's own, or one for each of count points."""
+    fits = bool(color is None or is_color_like(color))
+    with contextlib.suppress(TypeError, ValueError):
+        fits = fits or (count > 0 and len(to_rgba_array(color)) == count)
+    require(fits, f"color must be a colour that matplotlib knows, such as plots.DATA; got {described(color)}.")
+
+
+def _refuse_odd_text(name: str, text: str | None) -> None:
+    if text is not None and not isinstance(text, str):
+        raise TypeError(f"{name} must be a text, or None for none, not {described(text)}.")
+
+
+def _refuse_no_figure(figure: Figure) -> None:
+    if not isinstance(figure, Figure):
+        raise TypeError(f"figure must be a figure, as plots.panels makes them, not {described(figure)}.")

@@ -14,29 +14,39 @@ import ipywidgets
 from PIL import Image
 from torch import Tensor
 
-from .pixels import encode, tile
+from ..refusals import described, require, whole
+from .pixels import Limits, encode, tile
 
 
 class StepScrubber:
     """A slider, and a play button, over PNG pictures of one size.
 
-    frames: PNG bytes, as plots.png makes them; labels: one short text a frame; start: the frame shown first, the most
-    telling one; interval: milliseconds a frame. `.slider`, `.image` and `.label` are the widgets themselves.
-    Raises ValueError for no frames, frames of unequal size, bytes that are no picture, or labels that do not match.
+    frames: PNG bytes, as plots.png makes them.
+    labels: one short text a frame.
+    start: the frame shown first, the most telling one.
+    interval: milliseconds a frame.
+
+    `.slider`, `.image` and `.label` are the widgets themselves. Raises ValueError for no frames, frames of unequal
+    size, bytes that are no picture, or labels that do not match, and TypeError for what are no lists of them.
     """
 
     def __init__(
         self, frames: Sequence[bytes], labels: Sequence[str] | None = None, start: int = 0, interval: int = 200
     ):
-        self.frames, self.start, self.interval = list(frames), start, interval
-        self.labels = [f"step {i}" for i in range(len(self.frames))] if labels is None else [str(it) for it in labels]
+        self.frames = _listed("frames", frames)
+        self.labels = [f"step {i}" for i in range(len(self.frames))]
+        if labels is not None:
+            self.labels = [str(label) for label in _listed("labels", labels)]
         width, height = _common_size(self.frames)
-        if len(self.labels) != len(self.frames) or not 0 <= start < len(self.frames):
-            raise ValueError(f"{len(self.frames)} frames need as many labels and a start among them; "
-                             f"got {len(self.labels)} labels and start = {start}")  # fmt: skip
-        last = len(self.frames) - 1
-        near = {"layout": ipywidgets.Layout(width="340px"), "style": {"description_width": "initial"}}
-        self.slider = ipywidgets.IntSlider(start, 0, last, description="step", continuous_update=True, **near)
+        whole(f"start = {start!s:.20}, the frame shown first,", start, 0)
+        fits = len(self.labels) == len(self.frames) and start < len(self.frames)
+        given = f"got {len(self.labels)} labels and start = {start}"
+        require(fits, f"{len(self.frames)} frames need as many labels and a start among them; {given}")
+        self.start, self.interval, last = start, whole("interval", interval, 1, 10**6), len(self.frames) - 1
+        layout, style = ipywidgets.Layout(width="340px"), {"description_width": "initial"}
+        self.slider = ipywidgets.IntSlider(
+            start, 0, last, description="step", continuous_update=True, layout=layout, style=style
+        )
         self.play = ipywidgets.Play(value=start, min=0, max=last, interval=interval)
         self.label = ipywidgets.Label(self.labels[start])
         size = ipywidgets.Layout(width=f"{width}px", height=f"{height}px")
@@ -52,7 +62,7 @@ class StepScrubber:
         return f"StepScrubber({len(self.frames)} frames, from {self.labels[0]!r} to {self.labels[-1]!r})"
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        bundle = {"text/plain": repr(self), "image/png": base64.b64encode(self.film()).decode()}
+        bundle: dict = {"text/plain": repr(self), "image/png": base64.b64encode(self.film()).decode()}
         if not os.environ.get("MINIDIFF_STATIC"):  # stored notebooks keep no live view: it would be dead on arrival
             live = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
             bundle["application/vnd.jupyter.widget-view+json"] = live
@@ -70,11 +80,30 @@ class StepScrubber:
         return buffer.getvalue()
 
 
-def film(steps: Sequence[Tensor], labels: Sequence[str] | None = None, *, columns: int | None = None, scale: int = 4,
-         start: int = 0, limits: tuple[float, float] = (0.0, 1.0)) -> StepScrubber:  # fmt: skip
-    """A scrubber over pictures of images: one tensor (N, C, H, W) a step, values in limits, tiled by plots.tile."""
-    frames = [encode(tile(images, columns, scale=scale, limits=limits)) for images in steps]
-    return StepScrubber(frames, labels, start)
+def film(
+    steps: Sequence[Tensor],
+    labels: Sequence[str] | None = None,
+    *,
+    columns: int | None = None,
+    scale: int = 4,
+    start: int = 0,
+    limits: Limits = (0.0, 1.0),
+) -> StepScrubber:
+    """A scrubber over pictures of images.
+
+    steps: images (N, C, H, W) for each step, values in limits.
+    labels, start: as in StepScrubber.
+    columns, scale, limits: as in pixels.tile.
+    """
+    steps = _listed("steps", steps)
+    return StepScrubber([encode(tile(x, columns, scale=scale, limits=limits)) for x in steps], labels, start)
+
+
+def _listed(name: str, parts: Sequence) -> list:
+    if isinstance(parts, (str, bytes, type)) or not hasattr(parts, "__iter__"):
+        raise TypeError(f"{name} must be a list, one entry for each frame, not {described(parts)}")
+    require(getattr(parts, "ndim", 1), f"{name} must be a list, one entry for each frame, not a single number")
+    return list(parts)
 
 
 def _few_colours(pictures: list[Image.Image]) -> list[Image.Image]:
