@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from .predictions import Denoiser, Prediction, solve
-from .schedules import Schedule, Time, at, data, require, tensor, whole
+from .refusals import require, tensor, whole
+from .schedules import Schedule, Time, at, data
 
 CHUNK = 2**24  # distances held at a time: 64 MB in float32
 BY_DIFFERENCES = "donot_use_mm_for_euclid_dist"  # torch.cdist's name for: subtract, square, add

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from .predictions import AnyDenoiser, Denoiser, Prediction, path_of, solve
-from .schedules import Time, at, number, require
+from .refusals import number, require
+from .schedules import Time, at
 
 
 def given(denoiser: AnyDenoiser, **cond) -> Denoiser:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from .estimates import Estimate
 from .predictions import AnyDenoiser, path_of
+from .refusals import number, require, whole
 from .samplers import monotone, noise_like, velocity
-from .schedules import Random, data, evaluate, number, require, whole
+from .schedules import Random, data, evaluate
 
 
 def log_prob(denoiser: AnyDenoiser, x: Tensor, times: Tensor, *, probes: int = 0, generator: Random = None) -> Estimate:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from .predictions import rescale as rescale  # part of the dictionary
 from .predictions import solve, target_of
+from .refusals import number, require, whole
 from .samplers import drift_and_diffusion as drift_and_diffusion  # part of the dictionary
-from .schedules import Schedule, Time, angle, at, betas, flow, from_betas, number, require, time_at, whole
+from .schedules import Schedule, Time, angle, at, betas, flow, from_betas, time_at
 
 # clock: (value -> r, r -> value), both of NumPy numbers, for which 1 / 0 is infinity
 CLOCKS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from .conditions import complete, nulls_of
-from .schedules import Schedule, Time, angle, at, evaluate, number, pair, rates, require, t_max, time_at
+from .refusals import number, require
+from .schedules import Schedule, Time, angle, at, evaluate, pair, rates, t_max, time_at
 
 Inverse = tuple[tuple[float, float], tuple[float, float]]
 IDENTITY: Inverse = ((1.0, 0.0), (0.0, 1.0))

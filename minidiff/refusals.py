@@ -1,7 +1,7 @@
 """What a function is given, checked: the value in its plain form, or one sentence. Every room may import this file."""
 
-import math
 import os
+import sys
 from collections.abc import Callable, Iterable
 from inspect import signature
 from numbers import Integral
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+LARGEST = sys.float_info.max
 
 
 def described(value: Any) -> str:
@@ -29,15 +31,19 @@ def require(truth: Any, sentence: str) -> None:
         raise ValueError(sentence)
 
 
-def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-    """A finite number in [low, high] as a float, a 0-d tensor of one too. Raises ValueError or TypeError."""
-    if isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0:
+def number(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST) -> float:
+    """A number in [low, high] as a float, a 0-d tensor of one too; finite unless an end is infinite.
+
+    Raises ValueError, or TypeError for what is no number.
+    """
+    if isinstance(value, (Tensor, np.ndarray, np.number)) and value.ndim == 0:
         value = value.item()
-    if not isinstance(value, (int, float, np.integer, np.floating)):
+    if not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be one number, not {described(value)}")
-    if not (low <= value <= high and abs(value) < 2**127):
-        finite = "" if math.isfinite(high - low) else " and be finite"
-        raise ValueError(f"{name} must lie in [{low:g}, {high:g}]{finite}; got {described(value)}")
+    fits = isinstance(value, float) or abs(value) <= LARGEST  # an int may be larger than any float
+    if not (fits and low <= value <= high):
+        allowed = f"in [{low:g}, {high:g}]" if high < LARGEST or low > -LARGEST else "within what a float holds"
+        raise ValueError(f"{name} must lie {allowed}; got {described(value)}")
     return float(value)
 
 

@@ -30,7 +30,8 @@ import torch
 from torch import Tensor
 
 from .predictions import AnyDenoiser, Prediction, combine, path_of, velocity_target
-from .schedules import Random, Schedule, evaluate, inside, normal, number, refuse_time, require, slopes, tensor
+from .refusals import number, require, tensor
+from .schedules import Random, Schedule, evaluate, inside, normal, refuse_time, slopes
 
 
 class Step(Protocol):

@@ -9,7 +9,6 @@ To add a schedule, write one function of a tensor.
 """
 
 import math
-import sys
 from collections.abc import Callable
 from functools import partial
 from types import FunctionType
@@ -19,6 +18,8 @@ from weakref import ref
 import numpy as np
 import torch
 from torch import Tensor
+
+from .refusals import number, require, tensor, whole
 
 Schedule = Callable[[Tensor], tuple[Tensor, Tensor]]
 Time = float | Tensor  # a Python float while sampling; a tensor, () or (B,), while training
@@ -361,42 +362,6 @@ def normal(shape: tuple[int, ...], generator: Random = None, like: Tensor | None
     require(len(generator) == shape[0], f"{len(generator)} generators were given for {shape[0]} samples: give one each")
     kind = np.float64 if dtype == torch.float64 else np.float32
     return torch.from_numpy(np.stack([one.standard_normal(shape[1:], kind) for one in generator])).to(device, dtype)
-
-
-def require(truth: Any, sentence: str) -> None:
-    """Raise ValueError with the sentence unless it is true."""
-    if not truth:
-        raise ValueError(sentence)
-
-
-def number(name: str, value: Any, low: float = -sys.float_info.max, high: float = sys.float_info.max) -> float:
-    """The value as a float in [low, high]. Raises TypeError for what is no number, ValueError for another and NaN."""
-    try:
-        result = math.nan if isinstance(value, str) else float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"{name} must be one number, not {type(value).__name__}: {value!r:.80}") from None
-    require(low <= result <= high, f"{name} must lie in [{low:.4g}, {high:.4g}]; got {value!r:.80}")
-    return result
-
-
-def whole(name: str, value: Any, low: int = 1, high: int = 2**31) -> int:
-    """The value as an int in [low, high]. Raises ValueError, or TypeError for what is no number."""
-    require(number(name, value, low, high) % 1 == 0, f"{name} must be a whole number of at least {low}; got {value!r}")
-    return int(value)
-
-
-def tensor(name: str, value: Any, dtype: torch.dtype | None = None) -> Tensor:
-    """Numbers in a list, a NumPy array or a tensor as a tensor; one for gradients, in inference mode too."""
-    try:
-        if not isinstance(value, Tensor) or value.is_inference():
-            with torch.inference_mode(False):
-                value = torch.as_tensor(value, device=getattr(value, "device", "cpu"), dtype=dtype).clone()
-        value = value.to(dtype or value.dtype)
-        if not value.is_complex():
-            return value
-        raise TypeError
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"{name} must be numbers in a tensor, an array or a list; got {value!r:.80}") from None
 
 
 def data(name: str, value: Any, ndim: int = 0) -> Tensor:

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from .predictions import AnyDenoiser, path_of, solve
+from .refusals import number, require, whole
 from .samplers import Step, ddim_update, forward_std, noise_like, refuse_no_step, refuse_noise, remix
-from .schedules import Random, Schedule, angle, evaluate, number, require, time_at, whole
+from .schedules import Random, Schedule, angle, evaluate, time_at
 
 
 class Evaluation(NamedTuple):

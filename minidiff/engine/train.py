@@ -15,7 +15,7 @@ from ..conditions import Condition, complete, nulls_of
 from ..data import Data
 from ..losses import LEVELS, Levels, Weight, denoising_loss, weighting
 from ..predictions import LearnedDenoiser
-from ..schedules import number, tensor, whole
+from ..refusals import number, tensor, whole
 from . import ranks
 from .augmentations import AUGMENTATIONS, Augmentation
 from .feed import Batch, Feed, drop_rates

@@ -802,7 +802,7 @@ def test_buffers_are_averaged_too():
     ({"lr": math.nan}, ValueError, "lr must lie"),
     ({"lr": -1.0}, ValueError, "lr must lie"),
     ({"steps": 2.5}, ValueError, "whole number"),
-    ({"drop": "often"}, ValueError, "how often a condition is hidden"),
+    ({"drop": "often"}, TypeError, "how often a condition is hidden"),
     ({"drop": {"text": 0.1}}, ValueError, "drop names text"),
     ({"labels": None}, ValueError, "the data bring none: give labels="),
     ({"labels": torch.eye(3)[torch.arange(40) % 3]}, ValueError, "y holds torch.float32"),

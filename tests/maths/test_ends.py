@@ -454,7 +454,7 @@ def test_a_missing_class_keeps_its_number():
     assert torch.equal(told(x, 0.5, y=1).x0, of_points(points[1::2], flow)(x, 0.5).x0)
     with pytest.raises(ValueError, match="no point carries the label \\[2"):
         told(x, 0.5, y=2)
-    with pytest.raises(ValueError, match="classes must lie in"):
+    with pytest.raises(ValueError, match="classes must be a whole number"):
         of_points(points, flow, labels, classes=1)
     for y in (1.0, torch.tensor([0.0]), [0, 1], [[0]], -1, 4):
         with pytest.raises(ValueError, match="a label from 0 to 3"):
@@ -494,7 +494,7 @@ def test_every_configuration_that_diffusers_makes_is_understood_or_refused():
     ({"timestep_type": "continuous"}, "changes the path"),
     ({"snr_shift_scale": 3.0}, "'snr_shift_scale' is not understood"),
     ({"prediction_type": "flow_reversed"}, "unknown prediction_type"),
-    ({"num_train_timesteps": 0}, "num_train_timesteps must lie"),
+    ({"num_train_timesteps": 0}, "num_train_timesteps must be a whole"),
     ({"beta_start": 0.03}, "betas must rise"),
     ({"beta_end": 1.5}, "betas must rise"),
 ])  # fmt: skip
