@@ -6,17 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..refusals import tensor
 from .dataset import Data
-from .images import on_white
+from .images import LARGEST, on_white
 from .points import generator_of, in_plane
 
 
 def outline(picture: object, n: int, seed: int = 0) -> Data:
     """Points along the edge between dark ink and light paper in a drawing of your own.
 
-    picture: a 2-D array, row 0 at the top, or the path of a picture file. Ink is what is darker than midway between
-    its darkest and its lightest grey; ValueError if all is one grey. The edge is cut into pieces of one pixel, equally
-    likely. It is centred, and scaled by its own exact spread, so every n and seed draw from one distribution.
+    picture: a 2-D array, row 0 at the top, or the path of a picture file, which is taken upright. Ink is what is darker
+    than midway between its darkest and its lightest grey. The edge is cut into pieces of one pixel, equally likely. It
+    is centred, and scaled by its own exact spread, so every n and seed draw from one distribution. ValueError if all is
+    one grey, or if it cannot be read; TypeError for what is neither an array nor a path.
     """
     generator = generator_of(n, seed)
     middles, lies_along = _edge(_grey(picture))
@@ -30,15 +32,18 @@ def outline(picture: object, n: int, seed: int = 0) -> Data:
 def _grey(picture: object) -> Tensor:
     if isinstance(picture, (str, Path)):
         return on_white(picture).double().mean(2)
-    grey = torch.from_numpy(np.array(picture, np.float64))
-    if grey.ndim != 2 or not grey.isfinite().all() or not grey.numel():
-        raise ValueError(f"a drawing is a 2-D array of finite greys, or the path of a picture; got {tuple(grey.shape)}")
+    if isinstance(picture, (Tensor, np.ndarray)) and picture.dtype in (torch.bool, np.bool_):
+        pass
+    grey = tensor("a drawing", picture).detach().cpu().double()
+    if grey.ndim != 2 or not grey.numel() or max(grey.shape) > LARGEST:
+        allowed = f"a 2-D array of at most {LARGEST} greys a side, or the path of a picture"
+        raise ValueError(f"a drawing is {allowed}; got {tuple(grey.shape)}")
     return grey
 
 
 def _edge(grey: Tensor) -> tuple[Tensor, Tensor]:
     """The pieces of the edge: their middles (M, 2) as (right, up) in pixels, and the unit vectors they lie along."""
-    midway = (grey.min() + grey.max()) / 2
+    midway = grey.min() / 2 + grey.max() / 2
     paper = torch.nn.functional.pad(grey, (1, 1, 1, 1), value=grey.max().item())
 
     def crossings(grey: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import io
 import math
 import struct
 import tarfile
+import warnings
 import zlib
 from pathlib import Path
 
@@ -197,11 +198,53 @@ def _cifar10_archive() -> bytes:
     return content
 
 
-def on_white(source: str | Path | io.BytesIO) -> Tensor:
-    """A picture file as (H, W, 3) float32 in [0, 1], whatever is transparent laid on white."""
-    from PIL import Image
+LARGEST = 4096  # pixels along a side of a picture, beyond which it is reduced: a photograph stays as it is
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # no more: EPS, for one, starts another program
 
-    with Image.open(source) as picture:
-        rgba = torch.from_numpy(np.array(picture.convert("RGBA"))).float().div_(255)
+
+def on_white(source: str | Path | io.BytesIO) -> Tensor:
+    """A picture file as (H, W, 3) float32 in [0, 1], upright, whatever is transparent laid on white.
+
+    Of several pictures in a file the first; of 16 bits a pixel all. One above LARGEST a side is reduced to it.
+    ValueError for what is no picture, is damaged, or is so large that it may be meant to fill the memory.
+    """
+    from PIL import Image, ImageOps
+
+    if not isinstance(source, io.BytesIO) and not Path(source).is_file():  # a FIFO would never end
+        raise ValueError(f"{source} is no file: give the path of a picture, such as a PNG or a JPEG")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a large picture, which is reduced, and of odd colours
+            with Image.open(source, formats=FORMATS) as picture:
+                return _laid_on_white(ImageOps.exif_transpose(_reduced(picture)))
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises whatever a misshapen file trips it over
+        known = ", ".join(FORMATS)
+        raise ValueError(f"{source} cannot be read as a picture ({error}): give a sound one ({known})") from None
+
+
+def _reduced(picture):
+    """A picture of at most LARGEST pixels a side, with greys or colours that can be averaged."""
+    size = picture.size
+    if picture.format == "TIFF":
+        picture.load()
+        if picture.size != size:  # Pillow 13 tears uncompressed lines that are turned by a quarter
+            raise ValueError("its turned lines are read wrongly")
+    if picture.mode in ("1", "P"):
+        picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    if picture.mode.startswith("I"):  # greys of 16 bits, which convert("RGBA") would cut off at 255
+        picture = picture.convert("F").point(lambda grey: grey * (1 / 65535))
+    if max(picture.size) > LARGEST:
+        picture.thumbnail((LARGEST, LARGEST))
+    return picture
+
+
+def _laid_on_white(picture) -> Tensor:
+    if picture.mode == "F":
+        grey = torch.from_numpy(np.array(picture)).unsqueeze(2).expand(-1, -1, 3)
+        low, high = grey.min().clamp(max=0), grey.max().clamp(min=1)
+        return (grey - low) / (high - low)
+    rgba = torch.from_numpy(np.array(picture.convert("RGBA"))).float().div_(255)
     colour, opacity = rgba[..., :3], rgba[..., 3:]
     return colour * opacity + (1 - opacity)
