@@ -1,10 +1,13 @@
 """A checkpoint is ONE safetensors file: the tensors, a card (JSON) that says what they are, and a SHA-256 over both.
 
-No pickle is ever read. Files are written atomically, and a changed bit or a missing byte is refused.
+No pickle is ever read. Files are written atomically, and a changed bit or a missing byte is refused. Names and shapes
+are compared with the network's before memory is taken for it.
 """
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -13,85 +16,113 @@ from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
-from ..data.files import write_atomically
-from ..networks import NETWORKS
+from ..data.files import regular, write_atomically
+from ..networks.registry import describe, fill, misfit, parameters, restore, unfinite, weights
 from ..predictions import LearnedDenoiser
-from ..schedules import SCHEDULES
+from ..schedules import SCHEDULES, Schedule
+from .cards import FORMAT, CheckpointError, demand
 from .state import Run
 
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be read or must not be written; the message says which, why, and what to do."""
+_ODD = (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError)
 
 
 def write(path: str | Path, tensors: dict[str, Tensor], card: dict) -> None:
-    """Write tensors and card to path, whole or not at all. Raises CheckpointError for a value that is not finite."""
-    broken = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+    """Write tensors and card to path, whole or not at all. Raises CheckpointError for what a checkpoint cannot hold."""
+    try:
+        broken = unfinite(tensors)
+        text = json.dumps(card, sort_keys=True, allow_nan=False)
+        apart = {
+            name: value.detach().contiguous().to("cpu", copy=True) for name, value in tensors.items()
+        }  # tied ones too
+        content = _encode(apart, text, fingerprint(apart, text))
+    except _ODD as error:
+        raise CheckpointError(f"{path} was not written, since a checkpoint cannot hold this: {error}") from None
     if broken:
-        raise CheckpointError(
-            f"{path} was not written: {broken[0]} holds NaN or infinity; keep the last good checkpoint"
-        )
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    text = json.dumps(card, sort_keys=True, allow_nan=False)
-    write_atomically(path, _encode(tensors, text, fingerprint(tensors, text)))
+        raise CheckpointError(f"{path} was not written: {broken} holds NaN or infinity; keep the last good checkpoint")
+    write_atomically(path, content)
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     """The tensors and the card of a checkpoint. Raises CheckpointError for a missing, truncated or altered file."""
     try:
+        regular(path)
         content = Path(path).read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"cannot read the checkpoint {path}: {reason}") from None
     try:
         tensors, (text, digest) = parse(content), _header(content)
         intact = digest == fingerprint(tensors, text) and _encode(tensors, text, digest) == content
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
+        card = json.loads(text)
+    except _ODD as error:
         raise CheckpointError(_refusal(path, f"it cannot be parsed ({type(error).__name__})")) from None
     if not intact:
         raise CheckpointError(_refusal(path, "its content does not match its SHA-256"))
-    return tensors, json.loads(text)
+    return tensors, card
 
 
 def save(path: str | Path, denoiser: LearnedDenoiser, card: dict | None = None, *, half: bool = False) -> None:
-    """Write a denoiser as one checkpoint; card adds to its description (data, record). half: float16 weights."""
-    tensors = denoiser.net.state_dict()
+    """Write a denoiser as one checkpoint, its network without what `torch.compile` or data parallelism wrapped it in.
+
+    card: adds to the description (data, record).
+    half: float16 weights, which are read back in the network's own type.
+
+    What `load` could not build again is refused (ValueError), with the way to register it: networks of your own in
+    `minidiff.networks.NETWORKS`, schedules in `minidiff.schedules.SCHEDULES`. CheckpointError for NaN and infinity.
+    """
+    described, tensors = _described(denoiser), weights(denoiser.net)
     tensors = {name: value.half() if half and value.is_floating_point() else value for name, value in tensors.items()}
-    write(path, tensors, {**(card or {}), **describe(denoiser)})
+    write(path, tensors, {**(card or {}), **described})
 
 
-def load(path: str | Path) -> tuple[LearnedDenoiser, dict]:
-    """The denoiser of a checkpoint, ready to sample on the CPU, and its card. Raises CheckpointError."""
+def load(
+    path: str | Path, net: nn.Module | None = None, schedule: Schedule | None = None
+) -> tuple[LearnedDenoiser, dict]:
+    """The denoiser of a checkpoint, ready to sample on the CPU, and its card. Raises CheckpointError.
+
+    net, schedule: those to use where the card's are not registered here; the network, built like the one that was
+    saved, is filled.
+    """
     tensors, card = read(path)
-    denoiser = build(path, card)
-    fill(path, denoiser.net, tensors)
-    return denoiser.eval().requires_grad_(False), card
+    return assemble(path, tensors, card, net, schedule).eval().requires_grad_(False), card
 
 
-def describe(denoiser: LearnedDenoiser) -> dict:
-    """What a checkpoint must say to build this denoiser again. Raises ValueError for a schedule without a name."""
-    names = [name for name, schedule in SCHEDULES.items() if schedule is denoiser.schedule]
+def assemble(
+    path: str | Path, tensors: dict[str, Tensor], card: dict, net: nn.Module | None, schedule: Schedule | None
+) -> LearnedDenoiser:
+    """The denoiser that a card and its tensors describe; net, schedule: as for `load`. Raises CheckpointError."""
+    if not isinstance(net, nn.Module | None) or not (schedule is None or callable(schedule)):
+        raise TypeError("load takes a network that is built, such as net=MLP(dim=2), and a schedule, such as cosine")
+    demand(path, card, "target", *["network"] * (net is None), *["schedule"] * (schedule is None))
+    known = [value for name, value in SCHEDULES.items() if name == card.get("schedule")]
+    if schedule is not None and known not in ([], [schedule]):
+        raise CheckpointError(f"{path} was trained on the schedule {card['schedule']!r}: leave out schedule=")
+    with about(path):
+        net = restore(card["network"], tensors) if net is None else fill(net, tensors)
+    return LearnedDenoiser(net, known[0] if schedule is None else schedule, card["target"])
+
+
+@contextmanager
+def about(path: str | Path) -> Iterator[None]:
+    """Turn what goes wrong inside into a CheckpointError about a file: its content may trip a network over anything."""
+    try:
+        yield
+    except Exception as error:
+        raise CheckpointError(f"{path} holds nothing that this version can build: {error}") from None
+
+
+def _described(denoiser: LearnedDenoiser) -> dict:
+    """What a checkpoint must say to build this denoiser again. Raises ValueError where nothing could."""
+    schedule = denoiser.schedule
+    if isinstance(schedule, nn.Module) and any(True for _ in schedule.parameters()):
+        raise ValueError("a schedule that learns is not saved with its network: make it a function, and register that")
+    names = [name for name, known in SCHEDULES.items() if known is schedule]
     if not names:
-        raise ValueError(f"only schedules with a name can be saved ({', '.join(SCHEDULES)}); this one has none")
-    network = {"name": type(denoiser.net).__name__, **denoiser.net.config}
-    return {"network": network, "schedule": names[0], "target": denoiser.target}
-
-
-def build(path: str | Path, card: dict) -> LearnedDenoiser:
-    """The denoiser a card describes, with fresh weights. Raises CheckpointError where this version cannot build it."""
-    try:
-        config = dict(card["network"])
-        net = NETWORKS[config.pop("name")](**config)
-        return LearnedDenoiser(net, SCHEDULES[card["schedule"]], card["target"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} holds no denoiser this version can build: {error}") from None
-
-
-def fill(path: str | Path, net: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Load tensors into a network, all of them and no others. Raises CheckpointError where they do not fit."""
-    try:
-        net.load_state_dict(tensors)
-    except RuntimeError:
-        raise CheckpointError(f"the tensors in {path} do not fit the network its card names") from None
+        raise ValueError(
+            f"only schedules with a name can be saved ({', '.join(SCHEDULES)}): register yours, here and where it is"
+            " loaded, minidiff.schedules.SCHEDULES['mine'] = schedule"
+        )
+    return {"format": FORMAT, "network": describe(denoiser.net), "schedule": names[0], "target": denoiser.target}
 
 
 def fingerprint(tensors: dict[str, Tensor], card: str) -> str:
@@ -105,7 +136,7 @@ def fingerprint(tensors: dict[str, Tensor], card: str) -> str:
 
 
 def _encode(tensors: dict[str, Tensor], card: str, digest: str) -> bytes:
-    """The file: one metadata entry, because safetensors writes several in random order and a file should be its content."""
+    """The file: one metadata entry, since safetensors writes several in random order, and a file is its content."""
     return serialise(tensors, {"minidiff": json.dumps([card, digest])})
 
 
@@ -117,34 +148,59 @@ def _header(content: bytes) -> tuple[str, str]:
 
 
 def _refusal(path: str | Path, reason: str) -> str:
-    return f"{path} is damaged or not a minidiff checkpoint: {reason}; copy it again, or restore it (git checkout -- {path})"
+    mend = f"copy it again, or restore it (git checkout -- {path})"
+    return f"{path} is damaged or not a minidiff checkpoint: {reason}; {mend}"
 
 
 def save_run(path: str | Path, run: Run, card: dict | None = None) -> None:
     """Write everything needed to go on: weights, average, Adam's moments, step. card adds to the description."""
-    tensors = {f"net.{name}": value for name, value in run.denoiser.net.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in run.average.net.state_dict().items()}
-    for name, parameter in run.denoiser.net.named_parameters():
-        tensors |= {f"adam.{name}.{key}": value for key, value in run.optimizer.state[parameter].items()}
-    write(path, tensors, {**(card or {}), **describe(run.denoiser), "step": run.step})
+    described = _described(run.denoiser)
+    parts = {"net": weights(run.denoiser.net), "average": weights(run.average.net), "adam": _moments(run)}
+    tensors = {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
+    write(path, tensors, {**(card or {}), **described, "step": run.step, "training": run.settings})
 
 
-def load_run(path: str | Path, device: str | torch.device = "cpu") -> tuple[Run, dict]:
-    """The Run saved at path, on a device, and its card. Raises CheckpointError."""
+def load_run(
+    path: str | Path, device: str | torch.device = "cpu", net: nn.Module | None = None, schedule: Schedule | None = None
+) -> tuple[Run, dict]:
+    """The Run saved at path, on a device, and its card. net, schedule: as for `load`. Raises CheckpointError."""
     tensors, card = read(path)
-    run = Run(build(path, card).to(device))
-    for part, net in (("net.", run.denoiser.net), ("average.", run.average.net)):
-        fill(path, net, {name.removeprefix(part): value for name, value in tensors.items() if name.startswith(part)})
-    for name, parameter in run.denoiser.net.named_parameters():
-        part = f"adam.{name}."
-        found = {key.removeprefix(part): value for key, value in tensors.items() if key.startswith(part)}
-        run.optimizer.state[parameter] = {key: _laid_out(value, parameter) for key, value in found.items()}
-    run.step = card["step"]
+    demand(path, card, "step", "recent", "training")
+    parts: dict[str, dict[str, Tensor]] = {"net": {}, "average": {}, "adam": {}}
+    for name, value in tensors.items():
+        part, _, rest = name.partition(".")
+        parts.setdefault(part, {})[rest] = value
+    if len(parts) > 3:
+        raise CheckpointError(f"{path} is not a run, from which training goes on: give the run.safetensors")
+    run = Run(assemble(path, parts["net"], card, net, schedule).to(device))
+    with about(path):
+        fill(run.average.net, parts["average"])
+        _fill_moments(run, parts["adam"], older="format" not in card)
+    run.step, run.settings = card["step"], card.get("training")
     return run, card
 
 
-def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:
-    """The value in the parameter's own memory layout (channels-last, say): fused Adam walks both as they lie in memory."""
-    if value.shape != parameter.shape:
-        return value.to(parameter.device)  # the step count
-    return torch.empty_like(parameter, requires_grad=False).copy_(value)
+ADAM = ("step", "exp_avg", "exp_avg_sq")
+
+
+def _moments(run: Run) -> dict[str, Tensor]:
+    """What Adam keeps of each parameter, by name and laid out like it: zeros, as Adam begins, where it has none yet."""
+    found: dict[str, Tensor] = {}
+    for name, parameter in parameters(run.denoiser.net).items():
+        known = run.optimizer.state.get(parameter)
+        fresh = (torch.zeros((), device=parameter.device), torch.zeros_like(parameter), torch.zeros_like(parameter))
+        found |= {f"{name}.{key}": known[key] if known else zero for key, zero in zip(ADAM, fresh, strict=True)}
+    return found
+
+
+def _fill_moments(run: Run, found: dict[str, Tensor], older: bool) -> None:
+    """Give Adam its moments back. older: saved before there was a format, without those that are zero still."""
+    moments = _moments(run)
+    if older:
+        told = {name.rpartition(".")[0] for name in found}
+        found = {name: value for name, value in moments.items() if name.rpartition(".")[0] not in told} | found
+    negative = [name for name, value in found.items() if not name.endswith(".exp_avg") and (value < 0).any()]
+    if odd := misfit(moments, found) or unfinite(found) or next(iter(negative), None):
+        raise ValueError(f"Adam cannot have made {odd[:100]!r} like that: take an earlier checkpoint")
+    for name, parameter in parameters(run.denoiser.net).items():  # laid out like it: fused Adam walks both as they lie
+        run.optimizer.state[parameter] = {key: moments[f"{name}.{key}"].copy_(found[f"{name}.{key}"]) for key in ADAM}

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from .. import data
 from ..losses import LEVELS
+from ..networks.registry import accept
 from ..predictions import LearnedDenoiser
 from ..refusals import choice, number, whole
 from ..samplers import last
 from ..schedules import cosine
 from . import checkpoints
 from .augmentations import AUGMENTATIONS, together
+from .cards import demand
 from .checkpoints import load_run, save_run
 from .presets import PRESETS
 from .ranks import agreed
@@ -94,10 +96,15 @@ def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float 
 def resume(folder: Path) -> Training:
     """A preset where folder/run.safetensors left it."""
     run, card = load_run(folder / RUN, runtime().device)
-    if card.get("settings", {}).get("preset") not in PRESETS:
-        raise checkpoints.CheckpointError(f"{folder / RUN} was not written by minidiff train: it names no preset")
-    name, recent = card["settings"]["preset"], [torch.tensor(loss) for loss in card.get("recent", [])]
-    return Training(name, run, PRESETS[name].load(), card["settings"], card["record"], recent)
+    demand(folder / RUN, card, "settings", "record")
+    settings, recent = card["settings"], [torch.tensor(loss) for loss in card.get("recent", [])]
+    examples = PRESETS[settings["preset"]].load()
+    if run.step > settings["steps"] or (settings.get("augment") and examples.x.ndim != 4):
+        said = f"step {run.step} of {settings['steps']}, augmented by {settings.get('augment')}"
+        raise checkpoints.CheckpointError(f"{folder / RUN} does not go with its preset: {said}")
+    with checkpoints.about(folder / RUN):
+        accept(run.denoiser.net, examples.x.shape[1:], len(examples.names or ()))
+    return Training(settings["preset"], run, examples, settings, card["record"], recent)
 
 
 def _options(denoiser: LearnedDenoiser, settings: dict) -> dict:

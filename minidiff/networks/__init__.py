@@ -5,14 +5,12 @@
 The level says how noisy x is: 0 is clean, 1 is noise only. The change, (B, changes), says what an augmentation did to x
 in training. What is None is not given, and `net.nulls` says what that looks like: name -> tensor without the batch.
 `MLP` is for points, `UNet` for images. Every network keeps the arguments it was built with in `config`, so that a
-checkpoint can build it again: `NETWORKS[type(net).__name__](**net.config)`.
+checkpoint can build it again: `NETWORKS[name](**net.config)`. To save one of your own, register it there first:
+`NETWORKS["Mine"] = Mine`.
 """
 
-from torch import nn
-
 from .mlp import MLP
+from .registry import NETWORKS
 from .unet import UNet
 
 __all__ = ["MLP", "NETWORKS", "UNet"]
-
-NETWORKS: dict[str, type[nn.Module]] = {"MLP": MLP, "UNet": UNet}

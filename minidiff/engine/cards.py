@@ -1,0 +1,99 @@
+"""What the card of a checkpoint may say, in one place: a card may come from anybody."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..data.files import printable
+from ..losses import LEVELS
+from ..networks import NETWORKS
+from ..predictions import TARGETS
+from ..refusals import described
+from ..schedules import SCHEDULES
+from .augmentations import AUGMENTATIONS
+from .presets import PRESETS
+
+FORMAT = 1  # a card without a number was written before there was one, and is read alike
+Rule = tuple[Callable[[Any], bool], str]  # whether a value is right, and what is right
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be read or must not be written; the message says which, why, and what to do."""
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
+
+
+def demand(path: object, card: Any, *parts: str) -> None:
+    """Raise CheckpointError where the card of the file at path lacks something of these parts, or has it wrong.
+
+    Parts are names in `CARD` or their first words, such as "data.name" or "data"; the format is always looked at.
+    """
+    for place, (right, what) in CARD.items():
+        name, value = place.rstrip("?"), card
+        if not {name, (keys := name.split("."))[0]} & {"format", *parts}:
+            continue
+        try:
+            for key in keys:
+                value = value[key]
+        except (KeyError, TypeError):
+            if place.endswith("?"):
+                continue
+            raise CheckpointError(f"the card of {path} does not say {name}, which must be {what}") from None
+        if not right(value):
+            raise CheckpointError(f"the card of {path} says {described(value)} for {name}: it must be {what}")
+
+
+def _whole(low: int, high: int = 2**53) -> Rule:
+    return (lambda value: type(value) is int and low <= value <= high), f"a whole number from {low} to {high}"
+
+
+def _real(low: float, high: float) -> Rule:
+    return (lambda value: type(value) in (int, float) and low <= value <= high), f"a number from {low:g} to {high:g}"
+
+
+def _among(names: Iterable[str]) -> Rule:
+    return (lambda value: isinstance(value, str) and value in names), f"one of {', '.join(names)}"
+
+
+def _each(rule: Rule, least: int = 0, most: int = 1_000_000) -> Rule:
+    right = lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(rule[0], value))
+    return right, f"a list of {least} to {most}, each {rule[1]}"
+
+
+_TEXT: Rule = (lambda value: isinstance(value, str) and len(value) <= 200), "text of at most 200 characters"
+_TRUTH: Rule = (lambda value: isinstance(value, bool)), "true or false"
+_NUMBER = _real(-1e300, 1e300)
+
+CARD: dict[str, Rule] = {  # where it stands, with ? where it may be missing
+    "format?": (_whole(1, FORMAT)[0], f"{FORMAT}, which this version reads: use the minidiff that wrote it"),
+    "network.name": (
+        _among(NETWORKS)[0],
+        "the name of a network: register yours in minidiff.networks.NETWORKS, or give it, load(path, net=...)",
+    ),
+    "network.dtype?": _among(("float32", "float64", "float16", "bfloat16")),
+    "schedule": (
+        _among(SCHEDULES)[0],
+        "the name of a schedule: register yours in minidiff.schedules.SCHEDULES, or give it, load(path, schedule=...)",
+    ),
+    "target": _among(TARGETS),
+    "data.name": _TEXT,
+    "data.names": _each(_TEXT),
+    "data.shape": _each(_whole(1, 4096), 1, 3),
+    "data.scale": _real(1e-9, 1e9),
+    "data.shift": _real(-1e9, 1e9),
+    "settings.preset": _among(PRESETS),
+    "settings.steps": _whole(1),
+    "settings.batch": _whole(1, 2**16),
+    "settings.lr": _real(0, 1000),
+    "settings.seed": _whole(0, 2**63 - 1),
+    "settings.drop": _real(0, 1),
+    "settings.bf16": _TRUTH,
+    "settings.compile?": _TRUTH,
+    "settings.levels": _among(LEVELS),
+    "settings.augment?": _each(_among(AUGMENTATIONS), 0, 100),
+    "record.losses": _each(_each(_NUMBER, 2, 2)),
+    "record.seconds?": _real(0, 1e12),
+    "recent?": _each(_NUMBER),
+    "step": _whole(0),
+    "training?": ((lambda value: value is None or isinstance(value, dict)), "the settings of a training"),
+}
