@@ -100,7 +100,7 @@ def environment() -> dict[str, str]:
 
 def run(path: Path) -> None:
     """Run one notebook from the top in a fresh kernel and write it back with its outputs, whole or not at all."""
-    notebook, started = load(path), []
+    before, notebook, started = path.read_bytes() if path.is_file() else None, load(path), []
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
@@ -117,6 +117,8 @@ def run(path: Path) -> None:
         what = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error)
         where = f"cell {started[-1]} failed" if started else "no kernel could be started"
         raise NotebookError(f"{where} ({' '.join(what.split())[:300]})") from None
+    if not path.is_file() or path.read_bytes() != before:
+        raise NotebookError("was saved by another program while it ran: its outputs were dropped, run it again")
     write_atomically(path, _settled(notebook).encode())
 
 

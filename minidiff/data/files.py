@@ -90,7 +90,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def printable(text: str) -> str:
-    """Text that came from a file or a path, its control characters escaped: what is shown must not steer the terminal."""
+    """Text from a file or a path, its control characters escaped: what is shown must not steer the terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

@@ -14,14 +14,18 @@ import torch
 from filelock import FileLock, Timeout
 
 from ..data import find
-from ..data.files import write_atomically
+from ..data.files import printable, writable, write_atomically
+from ..networks.registry import accept
 from ..schedules import start
 from . import checkpoints, ranks
+from .cards import demand
 from .generate import SAMPLERS, generate, streams, times_for
 from .presets import DATA_SETS, PRESETS, SHIPPED
 from .runs import MOST_STEPS, RUN, Training, begin, resume
 from .runtime import progress, runtime
 from .train import CHECK_EVERY
+
+PNG = b"\x89PNG\r\n\x1a\n"  # how every PNG begins
 
 
 def add(commands) -> None:
@@ -64,6 +68,7 @@ def _add_sample(commands) -> None:
     option(one, "--guidance", number(float, 0, 100), 1.0, "1: none; 2 or 3: more typical of the class, less varied")
     option(one, "--temperature", number(float, 0, 10), 1.0, "multiplies all noise drawn")
     option(one, "--seed", number(int, 0, 2**63 - 1), 0, "same seed, same images")
+    one.add_argument("--force", action="store_true", help="write over --out even where it is no PNG")
     one.set_defaults(run=sample_command)
 
 
@@ -87,13 +92,12 @@ def _add_train(commands) -> None:
 
 def sample_command(a: argparse.Namespace) -> int:
     path, device = a.checkpoint or find(SHIPPED), runtime().device
+    _refuse_out(a.out, path, a.force)
     denoiser, card = checkpoints.load(path)
-    described = card.get("data")
-    if not described:
-        raise checkpoints.CheckpointError(
-            f"the card of {path} says nothing about its data, so its samples cannot be shown"
-        )
-    _writable(a.out)
+    demand(path, card, "data")
+    described = card["data"]
+    with checkpoints.about(path):
+        accept(denoiser.float().net, described["shape"], len(described["names"]))
     y = _labels(a.label, a.number, described["names"])
     generator = streams(a.seed, range(a.number))
     shape = (a.number, *described["shape"])
@@ -102,17 +106,20 @@ def sample_command(a: argparse.Namespace) -> int:
     y = y if y is None else y.to(device)
     x = generate(denoiser.to(device), noise, y, step=step, times=times, guidance=a.guidance, generator=generator)
     write_atomically(a.out, _picture(x.cpu() * described["scale"] + described["shift"]))
-    print(f"wrote {a.out}: {a.number} samples of {described['name']}, {a.sampler} in {a.steps} steps, seed {a.seed}")
+    what = f"{a.number} samples of {described['name']}, {a.sampler} in {a.steps} steps, seed {a.seed}"
+    print(printable(f"wrote {a.out}: {what}"))
     return 0
 
 
-def _writable(path: Path) -> None:
-    """Raise OSError now, not after the work, where path cannot be written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: name a file in it, such as {path / 'grid.png'}")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"{path.parent} cannot be written to: choose another --out")
+def _refuse_out(out: Path, checkpoint: Path, force: bool) -> None:
+    """Raise OSError where the picture cannot be written to out, or what would be lost there is no picture."""
+    writable(out)
+    if out.exists() and checkpoint.exists() and out.samefile(checkpoint):
+        raise FileExistsError(f"{out} is the checkpoint itself: choose another --out")
+    if out.exists() and not force:
+        with open(out, "rb") as file:
+            if file.read(len(PNG)) != PNG:
+                raise FileExistsError(f"{out} exists and is no PNG: choose another --out, or add --force")
 
 
 def _labels(wanted: str | None, count: int, names: list[str]) -> torch.Tensor | None:
@@ -122,7 +129,7 @@ def _labels(wanted: str | None, count: int, names: list[str]) -> torch.Tensor | 
     found = [k for k, name in enumerate(names) if wanted.lower() in (str(k), name.lower())]
     found = found or [k for k, name in enumerate(names) if wanted.lower() in name.lower()]
     if len(found) != 1:
-        known = ", ".join(f"{k} {name}" for k, name in enumerate(names)) or "none: this model has no classes"
+        known = ", ".join(f"{k} {printable(name)}" for k, name in enumerate(names)) or "none: this model has no classes"
         raise ValueError(f"--class {wanted!r} is not one of this model's classes ({known})")
     return torch.full((count,), found[0])
 
@@ -136,29 +143,30 @@ def _picture(samples: torch.Tensor) -> bytes:
         return plots.encode(
             plots.tile(samples.clamp(0, 1), columns, scale=max(1, 448 // (columns * samples.shape[-1])))
         )
-    figure, axis = plots.panels(width=4, height=4)
-    plots.scatter(axis, samples, color=plots.MODEL)
+    figure, _ = plots.panels(width=4, height=4)
+    plots.scatter(figure.axes[0], samples, color=plots.MODEL)
     return plots.png(figure)
 
 
 def train_command(a: argparse.Namespace) -> int:
     name = a.preset or DATA_SETS.get(a.data, "fashion-small")
     folder = a.out or Path("runs") / name
-    _writable(folder / "model.safetensors")
+    model = folder / "model.safetensors"
+    writable(model)
     if a.resume and (a.steps or a.minutes or a.seed is not None or a.preset or a.data):
-        raise ValueError(
-            "--resume goes on with the settings saved in --out: leave out --preset, --data, --steps, --minutes and --seed"
-        )
+        said = "leave out --preset, --data, --steps, --minutes and --seed"
+        raise ValueError(f"--resume goes on with the settings saved in --out: {said}")
+    if a.resume and not (folder / RUN).exists():
+        raise ValueError(f"there is nothing to resume in {folder}: it holds no {RUN}")
     with _alone(folder), ranks.joined(runtime().device):
-        exists = ranks.agreed((folder / RUN).exists())  # before rank 0 writes one
-        if a.resume and not exists:
-            raise ValueError(f"there is nothing to resume in {folder}: it holds no {RUN}")
-        if exists and not a.resume:
-            raise ValueError(f"{folder} already holds a run: add --resume to go on with it, or choose another --out")
+        run, shared = ranks.agreed(((folder / RUN).exists(), model.exists()))  # before rank 0 writes them
         if a.resume:
-            job = resume(folder)
-        else:
-            job = begin(name, seed=a.seed or 0, steps=a.steps, minutes=a.minutes)
+            return _fit(resume(folder), folder, a.save_every, resumed=True)
+        if run:
+            raise ValueError(f"{folder} already holds a run: add --resume to go on with it, or choose another --out")
+        if shared:
+            raise ValueError(f"{folder} already holds a model, with no run to go on with: choose another --out")
+        job = begin(name, seed=a.seed or 0, steps=a.steps, minutes=a.minutes)
         return _fit(job, folder, a.save_every)
 
 
@@ -168,6 +176,8 @@ def _alone(folder: Path) -> Iterator[None]:
     if int(os.environ.get("RANK", 0)):
         yield  # rank 0 holds it for all
         return
+    if (folder / ".lock").is_symlink():
+        raise OSError(f"{folder / '.lock'} is a link, which might be to anything: remove it, or choose another --out")
     try:
         with FileLock(folder / ".lock", timeout=0):
             yield
@@ -175,17 +185,19 @@ def _alone(folder: Path) -> Iterator[None]:
         raise OSError(f"another training is at work in {folder}: let it end, or choose another --out") from None
 
 
-def _fit(job: Training, folder: Path, every: float) -> int:
+def _fit(job: Training, folder: Path, every: float, resumed: bool = False) -> int:
     """Train to the end, saving before the first step, then every so many seconds, and at the end.
 
+    A resumed training is saved after its first step only: what it was resumed from may not go with this version.
     When asked to stop (Ctrl-C, SIGTERM), it does so after the step in hand.
     """
     asked, device = [], next(job.run.denoiser.parameters()).device
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda number, frame: asked.append(number))
-    steps, begun, saved = job.settings["steps"], time.monotonic() - job.record.get("seconds", 0), -math.inf
+    steps, begun = job.settings["steps"], time.monotonic() - job.record.get("seconds", 0)
+    at_once, saved = not resumed or job.run.step == steps, time.monotonic() if resumed else -math.inf
     look = 1 if device.type == "cpu" else CHECK_EVERY
-    for _ in chain([None], progress(job.losses(), total=steps, label=job.name, done=job.run.step)):
+    for _ in chain([None] * at_once, progress(job.losses(), total=steps, label=job.name, done=job.run.step)):
         stop = job.run.step % look == 0 and ranks.any_says(bool(asked), device)
         if stop or job.run.step == steps or time.monotonic() - saved > every:
             _save(job, folder, time.monotonic() - begun)
@@ -193,8 +205,10 @@ def _fit(job: Training, folder: Path, every: float) -> int:
         if stop:
             _tell(f"stopped at step {job.run.step} of {steps}; go on with: minidiff train --out {folder} --resume")
             return 128 + (asked or [signal.SIGTERM])[0]
-    _tell(f"wrote {folder / 'model.safetensors'} after {steps} steps in {time.monotonic() - begun:.0f} s; look at it with: "
-          f"minidiff sample --checkpoint {folder / 'model.safetensors'}")  # fmt: skip
+    model, seconds = folder / "model.safetensors", time.monotonic() - begun
+    _tell(
+        f"wrote {model} after {steps} steps in {seconds:.0f} s; look at it with: minidiff sample --checkpoint {model}"
+    )
     return 0
 
 

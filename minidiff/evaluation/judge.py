@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from ..data.files import DataError, find, write_atomically
+from ..data.files import DataError, find, writable, write_atomically
 from ..data.images import fashion_mnist
 from ..refusals import integers, require, tensor, whole
 from ..refusals import path as checked_path
@@ -155,6 +155,9 @@ def round_weights(judge: Judge) -> dict[str, Tensor]:
 
 def main(path: str | Path = "runs/judge.safetensors") -> int:
     """Train a judge, write it to path (never over the shipped one), print its accuracy and SHA-256; the status, 0."""
+    writable(path)
+    if Path(path).exists() and Path(path).samefile(find("judge.safetensors")):
+        raise FileExistsError(f"{path} is the judge that ships with minidiff: write the new one elsewhere")
     clothes, began = fashion_mnist("train"), time.perf_counter()
     judge = train_judge(clothes.x, clothes.condition["y"])
     seconds = time.perf_counter() - began

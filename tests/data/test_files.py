@@ -1,4 +1,4 @@
-"""Writing files: nothing but the whole old file or the whole new one, whoever else writes, and nothing but regular files."""
+"""Writing files: the whole old one or the whole new one, whoever else writes, and nothing but regular files."""
 
 import multiprocessing
 import os
@@ -55,8 +55,13 @@ def test_a_temporary_name_that_is_taken_hurts_nobody(kind, name, tmp_path, monke
     """Planted under the name of old, or under one that was guessed: it is not followed, not opened, not removed."""
     victim, planted = tmp_path / "victim", tmp_path / name
     victim.write_bytes(b"precious")
-    make = {"link": lambda: planted.symlink_to(victim), "dangling link": lambda: planted.symlink_to(tmp_path / "no"),
-            "pipe": lambda: os.mkfifo(planted), "folder": planted.mkdir, "file": lambda: planted.write_bytes(b"theirs")}  # fmt: skip
+    make = {
+        "link": lambda: planted.symlink_to(victim),
+        "dangling link": lambda: planted.symlink_to(tmp_path / "no"),
+        "pipe": lambda: os.mkfifo(planted),
+        "folder": planted.mkdir,
+        "file": lambda: planted.write_bytes(b"theirs"),
+    }
     make[kind]()
     before = os.lstat(planted)
     monkeypatch.setattr(files.secrets, "token_hex", lambda count: "0" * 2 * count)
@@ -154,7 +159,9 @@ def odd(folder):
 
 
 @posix
-@pytest.mark.parametrize("what", ["folder", "pipe", "loop", "link to a device", "link to a folder", "device", "below a file"])  # fmt: skip
+@pytest.mark.parametrize(
+    "what", ["folder", "pipe", "loop", "link to a device", "link to a folder", "device", "below a file"]
+)
 def test_what_is_no_regular_file_is_refused_in_a_sentence(what, tmp_path, monkeypatch):
     path = odd(tmp_path)[what]
     before = listed(tmp_path)
