@@ -212,13 +212,12 @@ def test_losses_and_their_gradients_are_finite_at_the_very_ends(path, target):
 
 
 @each_path
-@pytest.mark.parametrize("target", ["v", "velocity", "edm"])
+@pytest.mark.parametrize("target", ["x0", "v", "velocity", "edm"])
 def test_gradients_through_a_prediction_are_finite_at_the_very_ends(path, target):
     t = t_max(path) * torch.tensor([0.0, 1e-12, 0.5, 1.0], dtype=torch.float64)
-    if path is own_ve:  # whose velocity is 0 at 0, so that it says nothing of the noise beside it
+    if path is own_ve or target == "x0":  # which say nothing of the noise so near to the data
         t[1] = 0.1
-    x_t, out = torch.randn(2, 4, 3, dtype=torch.float64, generator=seed()).requires_grad_()
-    x_t, out = x_t.detach().requires_grad_(), out.detach().requires_grad_()
+    x_t, out = (part.clone().requires_grad_() for part in torch.randn(2, 4, 3, dtype=torch.float64, generator=seed()))
     x0, eps = solve(x_t, out, target, path, t)
     (x0.sum() + eps.sum()).backward()
     assert x_t.grad.isfinite().all() and out.grad.isfinite().all() and x0.isfinite().all() and eps.isfinite().all()
@@ -607,3 +606,33 @@ def test_nonsense_gets_a_sentence(name):
             numbers = result if isinstance(result, tuple) else (result,)
             assert all(c.isfinite().all() for c in numbers if isinstance(c, torch.Tensor)), (key, nonsense)
     assert refused >= 0.6 * len(NONSENSE) * len(good)
+
+
+@each_path
+def test_other_libraries_times_are_refused(path):
+    """Integer timesteps everywhere; where noise ends at t_max, times above it too, in steps and denoisers as well."""
+    denoiser, end = of_gaussian(0.0, 1.0, path), t_max(path)
+    for times in (
+        torch.arange(950, -1, -50),
+        list(range(950, -1, -50)),
+        np.arange(950, -1, -50),
+        [end, 0.0, -0.1 * end],
+    ):
+        with pytest.raises(ValueError, match=r"times must be floats|outside this schedule's times"):
+            sample(ddim_step, denoiser, X, times)
+    for t in (math.nan, -0.1, math.inf) if path in (edm, own_ve) else (math.nan, -0.1, math.inf, 1.001, 950.0):
+        for call in (
+            lambda t=t: denoiser(X, t),
+            lambda t=t: ddim_step(denoiser, X, end, t),
+            lambda t=t: evaluate(path, t),
+        ):
+            with pytest.raises(ValueError, match=r"outside this schedule's times|must lie in"):
+                call()
+
+
+@pytest.mark.parametrize(
+    "low, high, rho", [(10, 0.1, 7), (0.0, 1.0, 7), (1.0, 1.0, 7), (-1.0, 1.0, 7), (0.1, 1.0, 0), (0.1, math.nan, 7)]
+)
+def test_noise_levels_upside_down_are_refused(low, high, rho):
+    with pytest.raises(ValueError):
+        karras_times(5, low, high, rho)
