@@ -76,7 +76,7 @@ TESTS = {  # which test files can tell, the quickest first
     "engine.generate": ("engine/generate", "engine/generate_streams"),
     "engine.commands": ("engine/commands", "house/cli", "engine/survival", "engine/ranks"),
     "evaluation.metrics": ("evaluation/metrics", "peers/metrics_peers"),
-    "evaluation.judge": ("evaluation/judge", "house/cli"),
+    "evaluation.judge": ("evaluation/judge",),
     "evaluation.inception": ("evaluation/judge",),
     "evaluation.score": ("evaluation/score",),
     "evaluation.commands": ("engine/commands", "house/cli"),
@@ -86,7 +86,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.checks": ("course/checks",),
     "course.notebooks": ("house/hygiene",),
     "course.lab": ("house/cli", "house/surroundings"),
-    "course.doctor": ("course/doctor", "house/cli"),
+    "course.doctor": ("course/doctor",),
     "course.commands": ("house/surroundings", "house/cli"),
     "__main__": ("house/surroundings", "house/cli"),
 }  # fmt: skip
