@@ -125,6 +125,7 @@ def _converted(name: str, value: Any, dtype: torch.dtype | None) -> Tensor:
         if any(hasattr(part, "__array__") and not isinstance(part, (Tensor, type)) for part in parts):
             value = np.array(value)  # a copy: torch takes no negative strides and warns of arrays that are read-only
         value = None if isinstance(value, (str, bytes, bytearray)) else value
-        return torch.as_tensor(value, dtype=dtype, device="cpu")
+        own = isinstance(value, np.ndarray)  # has a dtype, by which complex numbers are told from real ones
+        return torch.as_tensor(value, dtype=None if own else dtype, device="cpu")
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TypeError(f"{name} must be numbers in a tensor, an array or a list, not {described(value)}") from None

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,9 +31,7 @@ def outline(picture: object, n: int, seed: int = 0) -> Data:
 def _grey(picture: object) -> Tensor:
     if isinstance(picture, (str, Path)):
         return on_white(picture).double().mean(2)
-    if isinstance(picture, (Tensor, np.ndarray)) and picture.dtype in (torch.bool, np.bool_):
-        pass
-    grey = tensor("a drawing", picture).detach().cpu().double()
+    grey = tensor("a drawing", picture, torch.float64, finite=True).detach().cpu()
     if grey.ndim != 2 or not grey.numel() or max(grey.shape) > LARGEST:
         allowed = f"a 2-D array of at most {LARGEST} greys a side, or the path of a picture"
         raise ValueError(f"a drawing is {allowed}; got {tuple(grey.shape)}")

@@ -231,7 +231,7 @@ def test_outline_reads_files_and_takes_transparent_for_paper(tmp_path):
     (np.ones(5), "2-D"),
     (np.ones((0, 3)), "2-D"),
     (np.zeros((4, 4)), "all one grey"),
-    (np.full((4, 4), np.nan), "finite"),
+    (np.full((4, 4), np.nan), "not finite"),
 ])  # fmt: skip
 def test_outline_refuses_what_has_no_edge(picture, message):
     with pytest.raises(ValueError, match=message):
