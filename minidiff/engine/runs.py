@@ -1,5 +1,6 @@
 """Training a preset, with checkpoints from which it goes on."""
 
+import sys
 import time
 from collections.abc import Iterator
 from copy import deepcopy
@@ -119,7 +120,7 @@ def _options(denoiser: LearnedDenoiser, settings: dict) -> dict:
 
 def _steps_within(minutes: float, denoiser: LearnedDenoiser, examples: data.Data, settings: dict) -> tuple[int, dict]:
     """How many steps fit into the minutes, from 1 to MOST_STEPS, and what the record says about it."""
-    seconds = 60 * number("minutes", minutes, 1e-6)
+    seconds = 60 * number("minutes", minutes, sys.float_info.min)
     begun = time.perf_counter()
     pace = _seconds_a_step(denoiser, examples, settings)
     timing = time.perf_counter() - begun

@@ -53,7 +53,7 @@ def test_a_record_from_end_to_end(tmp_path, monkeypatch):
     finally:
         torch.set_num_threads(threads)
     record, shown = json.loads(out.read_text()), json.loads((DATA / "efficiency.json").read_text())
-    assert set(record) == set(shown) and record["steps"] == 2 and record["samples"] == 70
+    assert set(record) == set(shown) | {"minidiff"} and record["steps"] == 2 and record["samples"] == 70
     assert [(row["images"], row["flipped"]) for row in record["rows"]] == [(40, False), (40, True)]
     for row in record["rows"]:  # after two steps: grey noise, which nobody takes for clothes, and no copy of anything
         assert set(row) == set(shown["rows"][0]) and row["frechet_distance"] > 20 * record["floor"] > 0

@@ -6,7 +6,7 @@ The model is a tiny one, the clock is a stand-in that ticks once at each look, a
 import argparse
 import io
 import signal
-import sys
+from importlib import import_module
 from itertools import islice
 from types import SimpleNamespace
 
@@ -374,10 +374,11 @@ def test_the_model_that_ships_is_drawn_from_unless_another_is_named(tmp_path, mo
 def test_a_score_is_recorded_in_the_card_where_asked_and_nothing_else_is_touched(tiny, tmp_path, monkeypatch, capsys):
     told = {f"{name}{part}": 1.25 for name in ("frechet_distance", "kernel_distance", "precision", "recall")
             for part in ("", "_error", "_floor")} | {"agreement": 0.5, "agreement_error": 0.25}  # fmt: skip
-    module = sys.modules["minidiff.evaluation.commands"]
+    module = import_module("minidiff.evaluation.commands")
     monkeypatch.setattr(module, "score", lambda denoiser, **options: told)
     tensors, card = checkpoints.read(tiny)
-    card["data"]["name"], card["record"] = "fashion-mnist", {"steps": 3}
+    card["data"] |= {"name": "fashion-mnist", "shape": [1, 8, 8]}
+    card["record"] = {"steps": 3}
     checkpoints.write(tiny, tensors, card)
     before = tiny.read_bytes()
     assert run("judge", "--checkpoint", tiny, "--number", 200) == 0 and tiny.read_bytes() == before
@@ -389,7 +390,7 @@ def test_a_score_is_recorded_in_the_card_where_asked_and_nothing_else_is_touched
 
 def test_remake_trains_the_judge_and_scores_nobody(monkeypatch):
     called = []
-    module = sys.modules["minidiff.evaluation.commands"]
+    module = import_module("minidiff.evaluation.commands")
     monkeypatch.setattr(module, "score", lambda *_, **__: pytest.fail("nobody is scored"))
     monkeypatch.setattr(module.judge, "main", lambda *path: called.append(path))
     assert run("judge", "--remake") in (0, None) and called == [()]

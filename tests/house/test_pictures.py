@@ -62,7 +62,7 @@ def test_a_missing_picture_is_named():
     assert pictures.compare(shown, shown) == ""
 
 
-PRINT = "import os\nfrom minidiff import plots\nprint('drawn with', os.environ['OMP_NUM_THREADS'], 'thread')"
+PRINT = "import os\nfrom minidiff.show import plots\nprint('drawn with', os.environ['OMP_NUM_THREADS'], 'thread')"
 DRAW = "f, a = plots.panels()\na.plot([0, 1, 4, 9], color=plots.EXACT, linewidth=8)\nplots.show(f)"
 
 
