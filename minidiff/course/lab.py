@@ -28,7 +28,8 @@ def command(root: Path, browser: bool, extra: list[str]) -> list[str]:
     options += ["--LabApp.extension_manager=readonly"]
     options += [] if browser else ["--no-browser"]
     options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    return [sys.executable, "-m", "jupyterlab", *options, *extra]
+    safe = ["-P"] if sys.version_info >= (3, 11) else []  # or a jupyterlab.py in the current folder would be run
+    return [sys.executable, *safe, "-m", "jupyterlab", *options, *extra]
 
 
 def open_lab(browser: bool = True, extra: list[str] | None = None) -> int:
