@@ -100,10 +100,10 @@ def test_other_precisions_and_arrays_are_judged(judge, clothes, kind):
 
 
 def test_what_is_not_standardised_is_refused(judge, clothes):
-    """Bytes as integers or floats, greys in [0, 1], and samples that went astray; not what only overshoots."""
+    """Bytes as integers or floats, and greys in [0, 1]; not samples, however far they went astray."""
     x = clothes.x[:20]
     raw = clothes.restore(x)
-    for wrong in ((255 * raw).round().byte(), (255 * raw).round().long(), 255 * raw, raw, 0.8 * raw.double(), 60 * x):
+    for wrong in ((255 * raw).round().byte(), (255 * raw).round().long(), 255 * raw, raw, 0.8 * raw.double()):
         for ask in (judge.features, judge.probabilities, judge.classify):
             with pytest.raises(ValueError, match="as raw pixels are: standardise them first"):
                 ask(wrong)
