@@ -147,7 +147,8 @@ def curve(ax: Axes, x, y, color: str = DATA, label: str | None = None, **options
     _refuse_odd_drawing(ax, label)
     _refuse_odd_color(color, 0)
     x, y = as_array(x), as_array(y)
-    fits = x.shape[:1] == y.shape[:1] and y.ndim <= 2 and (x.ndim == 1 or x.shape == y.shape)
+    columns = {array.shape[1] for array in (x, y) if array.ndim == 2} - {1}  # matplotlib repeats a single one
+    fits = x.shape[:1] == y.shape[:1] and max(x.ndim, y.ndim) <= 2 and len(columns) <= 1
     require(fits, f"A curve wants as many x as y, (n,) both; got {x.shape} and {y.shape}.")
     options = {"linestyle": LINES.get(color, "solid"), **options}
     return ax.plot(x, y, color=color, label=label, **options)[0]

@@ -238,6 +238,20 @@ def test_a_curve_runs_through_its_points(kind):
     assert line in ax.lines and plots.curve(ax, [0], [0]).get_color() == plots.DATA
 
 
+@pytest.mark.parametrize("x, y", [((5, 1), (5,)), ((5,), (5, 1)), ((5,), (5, 3)), ((5, 1), (5, 3)), ((5, 3), (5, 3))])
+def test_a_column_of_points_and_many_curves_over_one_x_are_drawn(x, y):
+    _, ax = plots.panels()
+    plots.curve(ax, torch.rand(x), torch.rand(y))
+    assert len(ax.lines) == max(torch.Size(x)[1:].numel(), torch.Size(y)[1:].numel())
+
+
+@pytest.mark.parametrize("x, y", [((5,), (4,)), ((5, 2), (5, 3)), ((5, 1), (4,)), ((5, 1, 1), (5,)), ((5,), ())])
+def test_points_that_do_not_belong_together_are_refused(x, y):
+    _, ax = plots.panels()
+    with pytest.raises(ValueError, match="A curve wants as many x as y"):
+        plots.curve(ax, torch.rand(x), torch.rand(y))
+
+
 def test_row_0_of_a_map_is_at_the_bottom():
     figure, ax = plots.panels(width=4, height=4)
     values = torch.zeros(3, 3)
