@@ -158,8 +158,8 @@ def train_command(a: argparse.Namespace) -> int:
         raise ValueError(f"--resume goes on with the settings saved in --out: {said}")
     if a.resume and not (folder / RUN).exists():
         raise ValueError(f"there is nothing to resume in {folder}: it holds no {RUN}")
-    with _alone(folder), ranks.joined(runtime().device):
-        run, shared = ranks.agreed(((folder / RUN).exists(), model.exists()))  # before rank 0 writes them
+    with _alone(folder), ranks.process_group(runtime().device):
+        run, shared = ranks.broadcast(((folder / RUN).exists(), model.exists()))  # before rank 0 writes them
         if a.resume:
             return _fit(resume(folder), folder, a.save_every, resumed=True)
         if run:
@@ -198,7 +198,7 @@ def _fit(job: Training, folder: Path, every: float, resumed: bool = False) -> in
     at_once, saved = not resumed or job.run.step == steps, time.monotonic() if resumed else -math.inf
     look = 1 if device.type == "cpu" else CHECK_EVERY
     for _ in chain([None] * at_once, progress(job.losses(), total=steps, label=job.name, done=job.run.step)):
-        stop = job.run.step % look == 0 and ranks.any_says(bool(asked), device)
+        stop = job.run.step % look == 0 and ranks.any_rank(bool(asked), device)
         if stop or job.run.step == steps or time.monotonic() - saved > every:
             _save(job, folder, time.monotonic() - begun)
             saved = time.monotonic()

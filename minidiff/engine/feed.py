@@ -76,12 +76,12 @@ class Feed(NamedTuple):
         rows, t = order(self.seed, step * n, n, len(self.data)), self.levels(n, generator)
         eps = torch.randn(n, *self.data.shape[1:], generator=generator)
         hidden = [torch.rand(n, generator=generator) < rate for _, rate in self.drop]
-        sent = [to_device(part[ranks.share()], self.data.device) for part in (t, eps.to(self.data.dtype), *hidden)]
+        sent = [to_device(part[ranks.rank_slice()], self.data.device) for part in (t, eps.to(self.data.dtype), *hidden)]
         return Draw(to_device(rows, self.data.device), sent[0], sent[1], sent[2:])
 
     def samples(self, rows: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """This rank's samples and conditions; each rank augments the whole batch: their number changes nothing."""
-        mine = ranks.share()
+        mine = ranks.rank_slice()
         if self.augment is None:
             return self.data[rows[mine]], {name: value[rows[mine]] for name, value in self.condition.items()}
         told = {name: value[rows] for name, value in self.condition.items()}

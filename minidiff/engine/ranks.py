@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[None]:
+def process_group(device: torch.device) -> Iterator[None]:
     """Meet the other ranks, where torchrun has started any; on CUDA they talk by NCCL, else by gloo."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield
@@ -45,12 +45,12 @@ def world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def share() -> slice:
+def rank_slice() -> slice:
     """This process's part of a batch: every world-th sample, from its own number on."""
     return slice(rank(), None, world())
 
 
-def wrapped(net: nn.Module) -> nn.Module:
+def distributed(net: nn.Module) -> nn.Module:
     """The network as all ranks train it: after backward, every gradient is the mean over the ranks."""
     if world() == 1:
         return net
@@ -66,12 +66,12 @@ def mean(value: Tensor) -> Tensor:
     return value
 
 
-def any_says(flag: bool, device: torch.device) -> bool:
-    """Whether any rank says so: all learn it at the same step, and none waits for one that has gone."""
+def any_rank(flag: bool, device: torch.device) -> bool:
+    """Whether the flag is set on any rank: all learn it at the same step, and none waits for one that has gone."""
     return bool(mean(torch.tensor(float(flag), device=device)) > 0)
 
 
-def agreed(value: T) -> T:
+def broadcast(value: T) -> T:
     """Rank 0's value, on every rank."""
     values = [value]
     if world() > 1:

@@ -18,12 +18,11 @@ from ..predictions import LearnedDenoiser
 from ..refusals import choice, number, whole
 from ..samplers import last
 from ..schedules import cosine
-from . import checkpoints
+from . import checkpoints, ranks
 from .augmentations import AUGMENTATIONS, together
 from .cards import demand
 from .checkpoints import load_run, save_run
 from .presets import PRESETS
-from .ranks import agreed
 from .runtime import compiles, fast_bf16, provenance, runtime
 from .state import Run
 from .train import train
@@ -90,7 +89,7 @@ def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float 
     if minutes is not None:
         steps, timed = _steps_within(minutes, denoiser, examples, settings)
         record |= timed
-    settings["steps"] = agreed(whole("steps", preset.steps if steps is None else steps, 1, MOST_STEPS))
+    settings["steps"] = ranks.broadcast(whole("steps", preset.steps if steps is None else steps, 1, MOST_STEPS))
     return Training(name, Run(denoiser), examples, settings, record)
 
 

@@ -152,7 +152,7 @@ def _losses(run: TrainState, feed: Feed, steps: int, lr: float, weight: Weight |
     device = feed.data.device
     every = 1 if device.type == "cpu" else CHECK_EVERY
     with _training(run.denoiser):
-        network = LearnedDenoiser(ranks.wrapped(run.denoiser.net), run.denoiser.schedule, run.denoiser.target)
+        network = LearnedDenoiser(ranks.distributed(run.denoiser.net), run.denoiser.schedule, run.denoiser.target)
         for batch in feed.batches(range(run.step, steps)):
             # the loss of this rank's share, and its mean over all ranks
             with torch.inference_mode(False), torch.enable_grad():

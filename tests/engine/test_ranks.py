@@ -34,7 +34,7 @@ def free_port():
 
 
 def together(count, work, *arguments, begin="forkserver"):
-    """Run work(*arguments) in `count` processes that have joined."""
+    """Run work(*arguments) in `count` processes of one group."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": "lo"}
     mp.set_forkserver_preload([__name__])  # torch is imported once for all of them
     mp.start_processes(_one, (count, work, arguments), count, start_method=begin)
@@ -43,7 +43,7 @@ def together(count, work, *arguments, begin="forkserver"):
 def _one(rank, count, work, arguments):
     torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(count)}
-    with ranks.joined(torch.device("cpu")):
+    with ranks.process_group(torch.device("cpu")):
         assert (ranks.rank(), ranks.world()) == (rank, count)
         work(*arguments)
 
@@ -99,7 +99,7 @@ def stopped_and_resumed(steps, folder):
         run, before = run_to(stop)
         if not ranks.rank():
             save_run(path, run)
-        ranks.agreed(None)  # the file is there
+        ranks.broadcast(None)  # the file is there
         again, _ = load_run(path)
         again, after = run_to(steps, again)
         assert before + after == losses, stop
@@ -109,7 +109,7 @@ def stopped_and_resumed(steps, folder):
         for a, b in zip(again.denoiser.parameters(), whole.denoiser.parameters(), strict=True):
             for key, value in whole.optimizer.state[b].items():
                 assert torch.equal(again.optimizer.state[a][key], value), (stop, key)
-        ranks.agreed(None)  # all have read it
+        ranks.broadcast(None)  # all have read it
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_a_run_may_stop_at_every_step(count, tmp_path):
 def heard(folder):
     """What each rank hears when nobody, the last one alone, or everybody asks to stop."""
     cpu, me, last = torch.device("cpu"), ranks.rank(), ranks.world() - 1
-    told = [ranks.any_says(flag, cpu) for flag in (False, me == last, True)]
+    told = [ranks.any_rank(flag, cpu) for flag in (False, me == last, True)]
     save_file({"told": torch.tensor(told)}, folder / f"{me}.safetensors")
 
 
@@ -136,12 +136,15 @@ def test_who_asks_to_stop_is_heard_by_all_ranks(count, tmp_path):
 def spoken(folder):
     """What each rank knows of itself, of rank 0 and of the mean; left in a file for each."""
     me, count = ranks.rank(), ranks.world()
-    told = {"agreed": torch.tensor(ranks.agreed(10 + me)), "mean": ranks.mean(torch.tensor([float(me), 1.0]))}
-    texts = ranks.agreed({"rank": me, "steps": [me, 7]})
-    told |= {"named": torch.tensor([texts["rank"], *texts["steps"]]), "share": torch.arange(12)[ranks.share()].clone()}
+    told = {"broadcast": torch.tensor(ranks.broadcast(10 + me)), "mean": ranks.mean(torch.tensor([float(me), 1.0]))}
+    texts = ranks.broadcast({"rank": me, "steps": [me, 7]})
+    told |= {
+        "named": torch.tensor([texts["rank"], *texts["steps"]]),
+        "share": torch.arange(12)[ranks.rank_slice()].clone(),
+    }
     given = torch.full((2,), float(me))
     ranks.mean(given)
-    net = ranks.wrapped(torch.nn.Linear(1, 1, bias=False))
+    net = ranks.distributed(torch.nn.Linear(1, 1, bias=False))
     with torch.no_grad():
         next(net.parameters()).fill_(1.0)
     net(torch.full((1, 1), float(me))).sum().backward()
@@ -156,7 +159,7 @@ def test_rank_0_speaks_for_all_and_a_mean_is_over_all(count, tmp_path):
     mean = (count - 1) / 2
     for me in range(count):
         told = load_file(tmp_path / f"{me}.safetensors")
-        assert told["agreed"] == 10 and told["named"].tolist() == [0, 0, 7] and told["count"] == count
+        assert told["broadcast"] == 10 and told["named"].tolist() == [0, 0, 7] and told["count"] == count
         assert_close(told["mean"], torch.tensor([mean, 1.0]))
         assert_close(told["gradient"], torch.tensor([[mean]]))
         assert told["share"].tolist() == list(range(12))[me::count]
@@ -165,9 +168,9 @@ def test_rank_0_speaks_for_all_and_a_mean_is_over_all(count, tmp_path):
 
 def test_alone_everything_is_as_it_was():
     net, value = torch.nn.Linear(2, 2), torch.ones(2)
-    assert (ranks.rank(), ranks.world(), ranks.share()) == (0, 1, slice(0, None, 1))
-    assert ranks.wrapped(net) is net and ranks.mean(value) is value and ranks.agreed("mine") == "mine"
-    assert [ranks.any_says(flag, torch.device("cpu")) for flag in (False, True)] == [False, True]
+    assert (ranks.rank(), ranks.world(), ranks.rank_slice()) == (0, 1, slice(0, None, 1))
+    assert ranks.distributed(net) is net and ranks.mean(value) is value and ranks.broadcast("mine") == "mine"
+    assert [ranks.any_rank(flag, torch.device("cpu")) for flag in (False, True)] == [False, True]
 
 
 @pytest.mark.parametrize("size", [None, "1"])
@@ -176,7 +179,7 @@ def test_one_process_joins_nobody(monkeypatch, size):
     if size:
         monkeypatch.setenv("WORLD_SIZE", size)
     monkeypatch.setattr(ranks.dist, "init_process_group", lambda *_: pytest.fail("there is nobody to meet"))
-    with ranks.joined(torch.device("cpu")):
+    with ranks.process_group(torch.device("cpu")):
         assert ranks.world() == 1
 
 
@@ -190,7 +193,7 @@ def test_ranks_meet_by_what_their_device_speaks_and_part_however_it_ends(monkeyp
     monkeypatch.setattr(ranks.dist, "init_process_group", heard.append)
     monkeypatch.setattr(ranks.dist, "destroy_process_group", lambda: heard.append("parted"))
     try:
-        with ranks.joined(torch.device(device)):
+        with ranks.process_group(torch.device(device)):
             heard.append("work")
             if error:
                 raise error

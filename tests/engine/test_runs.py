@@ -92,7 +92,7 @@ def test_what_the_device_can_do_is_written_into_the_settings(flag, monkeypatch):
 
 
 def test_rank_0_fixes_the_number_of_steps_for_all(monkeypatch):
-    monkeypatch.setattr(runs, "agreed", lambda value: value + 100)
+    monkeypatch.setattr(runs.ranks, "broadcast", lambda value: value + 100)
     assert begin("plane", steps=5).settings["steps"] == 105
     assert begin("plane").settings["steps"] == 112
 
