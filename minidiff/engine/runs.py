@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .. import data
+from ..data import Data
 from ..losses import LEVELS
 from ..networks.registry import accept
 from ..predictions import LearnedDenoiser
@@ -24,7 +24,7 @@ from .cards import demand
 from .checkpoints import load_run, save_run
 from .presets import PRESETS
 from .runtime import compiles, fast_bf16, provenance, runtime
-from .state import Run
+from .state import TrainState
 from .train import train
 
 MOST_STEPS = 1_000_000_000  # more than a GPU makes in a year
@@ -33,11 +33,11 @@ RUN = "run.safetensors"  # in a run's folder: all that --resume needs
 
 @dataclass
 class Training:
-    """A preset in training: its Run, its settings, and the record that ends up in the checkpoint's card."""
+    """A preset in training: its state, data and settings, and the record that ends up in the checkpoint's card."""
 
     name: str
-    run: Run
-    set: data.Data
+    run: TrainState
+    data: Data
     settings: dict
     record: dict
 
@@ -49,7 +49,7 @@ class Training:
         window = max(1, self.settings["steps"] // 200)
         if self.settings.get("compile"):
             self.run.denoiser.net.compile()
-        for loss in train(self.run.denoiser, self.set, steps=self.settings["steps"], run=self.run, **options):
+        for loss in train(self.run.denoiser, self.data, steps=self.settings["steps"], run=self.run, **options):
             self.recent.append(loss)
             if self.run.step % window == 0:
                 self.record["losses"].append([self.run.step, round(float(torch.stack(self.recent).double().mean()), 5)])
@@ -58,10 +58,10 @@ class Training:
 
     def save(self, folder: Path, seconds: float) -> None:
         """Write folder/run.safetensors, from which `--resume` goes on, and folder/model.safetensors, for others."""
-        step, points = self.run.step, self.set
+        step, data = self.run.step, self.data
         self.record |= {"steps": step, "images_seen": step * self.settings["batch"], "seconds": round(seconds)}
-        described = {"name": PRESETS[self.name].data, "shape": list(points.x.shape[1:]), "shift": points.shift}
-        described |= {"scale": points.scale, "names": list(points.names or ()), "examples": len(points)}
+        described = {"name": PRESETS[self.name].data, "shape": list(data.x.shape[1:]), "shift": data.shift}
+        described |= {"scale": data.scale, "names": list(data.names or ()), "examples": len(data)}
         card = {"data": described, "settings": self.settings, "record": self.record}
         save_run(folder / RUN, self.run, card | {"recent": [float(loss) for loss in self.recent]})
         checkpoints.save(folder / "model.safetensors", self.run.average, card, half=True)
@@ -90,7 +90,7 @@ def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float 
         steps, timed = _steps_within(minutes, denoiser, examples, settings)
         record |= timed
     settings["steps"] = ranks.broadcast(whole("steps", preset.steps if steps is None else steps, 1, MOST_STEPS))
-    return Training(name, Run(denoiser), examples, settings, record)
+    return Training(name, TrainState(denoiser), examples, settings, record)
 
 
 def resume(folder: Path) -> Training:
@@ -117,7 +117,7 @@ def _options(denoiser: LearnedDenoiser, settings: dict) -> dict:
     }
 
 
-def _steps_within(minutes: float, denoiser: LearnedDenoiser, examples: data.Data, settings: dict) -> tuple[int, dict]:
+def _steps_within(minutes: float, denoiser: LearnedDenoiser, examples: Data, settings: dict) -> tuple[int, dict]:
     """How many steps fit into the minutes, from 1 to MOST_STEPS, and what the record says about it."""
     seconds = 60 * number("minutes", minutes, sys.float_info.min)
     begun = time.perf_counter()
@@ -128,7 +128,7 @@ def _steps_within(minutes: float, denoiser: LearnedDenoiser, examples: data.Data
     return steps, {"minutes_asked": minutes, **told}
 
 
-def _seconds_a_step(denoiser: LearnedDenoiser, examples: data.Data, settings: dict) -> float:
+def _seconds_a_step(denoiser: LearnedDenoiser, examples: Data, settings: dict) -> float:
     """The time of one training step: 20 of them on a copy, after three to warm up."""
     copy = deepcopy(denoiser)
     if settings["compile"]:

@@ -54,7 +54,7 @@ def part(images: int, flipped: bool) -> Data:
 def train(few: Data, steps: int) -> tuple[LearnedDenoiser, float]:
     """The average of a training of the preset on these images, and the seconds of CPU it took."""
     job = runs.begin("fashion-quick", steps=steps)
-    job.set, begun = few, time.process_time()
+    job.data, begun = few, time.process_time()
     for _ in job.losses():
         pass
     return job.run.average, time.process_time() - begun

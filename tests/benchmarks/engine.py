@@ -34,7 +34,7 @@ def settled() -> float:
 
 def work(training: runs.Training) -> float:
     """Floating-point operations of one image's forward and backward pass."""
-    net, x = training.run.denoiser.net, training.set.x[:8].to(DEVICE)
+    net, x = training.run.denoiser.net, training.data.x[:8].to(DEVICE)
     with FlopCounterMode(display=False) as counter:
         net(x, torch.full((8,), 0.5, device=DEVICE)).sum().backward()
     net.zero_grad()
@@ -76,7 +76,7 @@ def main() -> None:
           f"{rate * flops / peak:.0%} of the {peak / 1e12:.2f} TFLOP/s of a matrix product")  # fmt: skip
     number = options.samples or (10_000 if DEVICE.type == "cuda" else 200)
     average = training.run.average
-    noise = start(average.schedule, 1.0, (number, *training.set.x.shape[1:]), torch.Generator().manual_seed(0)).to(
+    noise = start(average.schedule, 1.0, (number, *training.data.x.shape[1:]), torch.Generator().manual_seed(0)).to(
         DEVICE
     )
     generate(average, noise[:256], steps=2, bf16=bf16)

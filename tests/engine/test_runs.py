@@ -72,7 +72,7 @@ def test_the_seed_decides_the_initial_weights_and_touches_no_other_randomness():
 
 def test_a_run_begins_with_the_presets_settings_on_the_cosine_path():
     job = begin("other", seed=7)
-    assert job.name == "other" and job.set is POINTS and job.run.step == 0
+    assert job.name == "other" and job.data is POINTS and job.run.step == 0
     assert job.run.denoiser.schedule is cosine and job.run.denoiser.target == "v"
     rt = sys.modules["minidiff.engine.runtime"]
     cpu = torch.device("cpu")
@@ -330,7 +330,7 @@ def test_a_stop_in_the_middle_of_a_window_forgets_no_loss_and_no_record(stop, tm
     part.save(tmp_path, 77.0)
     assert len(part.recent) == stop % 3
     again = resume(tmp_path)
-    assert again.name == "plane" and again.run.step == stop and again.set is POINTS
+    assert again.name == "plane" and again.run.step == stop and again.data is POINTS
     assert again.settings == part.settings and again.record == part.record and again.record["seconds"] == 77
     list(islice(again.losses(), 12 - stop))
     assert again.record["losses"] == whole.record["losses"] and again.record["minutes_asked"] == 3
