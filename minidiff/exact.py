@@ -125,8 +125,9 @@ def _distances(x: Tensor, points: Tensor, alpha: Time) -> Tensor:
 
 
 def mask_other_labels(logits: Tensor, labels: Tensor | None, null: int | None, y: Any) -> Tensor:
-    """Set to -inf the logits (B, N) of what has not the label y; y None or null masks nothing.
+    """Set to -inf the logits of what has not the label y; y None or null masks nothing.
 
+    logits: (B, N), one column for each of N points or components.
     labels: (N,) int64, or None where there are none.
     null: the number of classes, which means any label.
     y: None, an int, or (B,) whole numbers from 0 to null.

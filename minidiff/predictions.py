@@ -29,14 +29,17 @@ class Prediction:
     """The predicted x0 and eps of x_t = alpha * x0 + sigma * eps, each (B, *):  x0, eps = prediction.
 
     Stores x_t and the network output with the inverse of the 2x2 system above; x0, eps and any a * x0 + b * eps are
-    computed on access, each in one pass. Do not modify x_t in place while a Prediction is in use. fraction, (B, *) or
-    None: a learned variance, from 0, the small one, to 1, the large, in log variance (Nichol & Dhariwal 2021, Eq. 15).
+    computed on access, each in one pass. Do not modify x_t in place while a Prediction is in use.
+
+    x0, eps: (B, *), or with an inverse the two tensors that it mixes.
+    fraction: (B, *) or None: a learned variance, from 0, the small one, to 1, the large, in log variance (Nichol &
+    Dhariwal 2021, Eq. 15).
+    inverse: ((p, q), (r, s)): x0 = p * first + q * second, eps = r * first + s * second.
     """
 
     __slots__ = ("fraction", "inverse", "known")
 
     def __init__(self, x0: Tensor, eps: Tensor, fraction: Tensor | None = None, inverse: Inverse = IDENTITY):
-        """With inverse ((p, q), (r, s)) the two tensors are mixtures: x0 = p * first + q * second, eps likewise."""
         self.known, self.fraction, self.inverse = (x0, eps), fraction, inverse
 
     def mix(self, a: float, b: float) -> Tensor:
@@ -108,7 +111,11 @@ def coefficients(target: str, schedule: Schedule) -> Schedule:
 
 
 def combine(a: float, x: Tensor, b: float, y: Tensor) -> Tensor:
-    """a * x + b * y for numbers a and b, in as few passes as it takes: sampling costs little more than its network."""
+    """a * x + b * y, in as few passes as it takes: sampling costs little more than its network.
+
+    a, b: numbers.
+    x, y: (B, *), of one shape.
+    """
     if a == 0:
         return y if b == 1 else b * y
     x = x if a == 1 else a * x
@@ -221,7 +228,8 @@ def path_of(denoiser: AnyDenoiser) -> Schedule:
 def rescale(x_t: Tensor, source: Schedule, t: float, goal: Schedule, s: float) -> Tensor:
     """The same noisy sample on another path, where s is as noisy as t is on the first; like x_t.
 
-    x_t: (B, *) at the float t of the schedule source.
+    x_t: (B, *), the noisy samples.
+    source, t: the path they are on, and the float time on it.
     goal, s: the other path, and the float time on it.
     """
     return x_t * (math.hypot(*evaluate(goal, s)) / math.hypot(*evaluate(source, t)))

@@ -34,6 +34,10 @@ def require(truth: Any, sentence: str) -> None:
 def number(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST) -> float:
     """A number in [low, high] as a float, a 0-d tensor of one too; finite unless an end is infinite.
 
+    name: what it is called in the sentence.
+    value: what was given.
+    low, high: the smallest and the largest that are allowed.
+
     Raises ValueError, or TypeError for what is no number.
     """
     if isinstance(value, (Tensor, np.ndarray, np.number)) and value.ndim == 0:
@@ -48,7 +52,12 @@ def number(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST) 
 
 
 def whole(name: str, value: Any, low: int = 1, high: int = 2**63 - 1) -> int:
-    """A whole number in [low, high] as an int; 2.0 and True are none. Raises ValueError."""
+    """A whole number in [low, high] as an int; 2.0 and True are none. Raises ValueError.
+
+    name: what it is called in the sentence.
+    value: what was given.
+    low, high: the smallest and the largest that are allowed.
+    """
     if isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high:
         return int(value)
     upto = "up" if high == 2**63 - 1 else f"to {high}"
@@ -90,6 +99,8 @@ def path(name: str, value: Any) -> Path:
 def tensor(name: str, value: Any, dtype: torch.dtype | None = None, *, finite: bool = False) -> Tensor:
     """Numbers as a tensor, from a tensor, an array, or a list of numbers, of arrays or of tensors of one shape.
 
+    name: what it is called in the sentence.
+    value: what was given.
     dtype: what it becomes; by default it keeps its own.
     finite: whether NaN and infinity are refused, with ValueError; on a GPU that waits for it.
 

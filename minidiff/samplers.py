@@ -35,7 +35,13 @@ from .schedules import Random, Schedule, evaluate, inside, normal, refuse_time, 
 
 
 class Step(Protocol):
-    """(denoiser, x_t, t, s) -> x_s, both (B, *), with floats t and s; generator: of the fresh noise."""
+    """A step moves x_t to x_s: (denoiser, x_t, t, s, *, generator=None) -> x_s, both (B, *).
+
+    denoiser: what predicts x0 and eps.
+    x_t: (B, *), the samples at t.
+    t, s: floats, the time that is left and the time that is reached.
+    generator: of the fresh noise, one for all or one a row; None takes torch's own.
+    """
 
     def __call__(
         self, denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, /, *, generator: Random = None
@@ -277,7 +283,12 @@ def noise_like(x: Tensor, generator: Random) -> Tensor:
 
 
 def refuse_noise(t: float, s: float, eta: float = 1.0, temperature: float = 1.0) -> None:
-    """Raise ValueError for fresh noise on the way to more noise, eta outside [0, 1] and a temperature below 0."""
+    """Raise ValueError for fresh noise on the way to more noise, and for amounts of it that cannot be meant.
+
+    t, s: floats, the time that is left and the time that is reached.
+    eta: how much of the noise is fresh, in [0, 1].
+    temperature: multiplies fresh noise, at least 0.
+    """
     if not type(t) is type(s) is type(eta) is type(temperature) is float or not 0 <= temperature < math.inf:
         t, s, eta = number("t", t), number("s", s), number("eta", eta)
         number("temperature", temperature, 0)

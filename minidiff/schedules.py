@@ -211,9 +211,14 @@ def _grows_on(schedule: Schedule) -> bool:
 
 
 def at(curve: Schedule, t: Time, x: Tensor, target: Callable | None = None) -> tuple[Any, Any]:
-    """A schedule (or any pair of functions of time; or a target on it) at t, ready to multiply x: (B, *).
+    """A schedule at t, ready to multiply x: two floats, or two tensors (), or (B, 1, ..., 1), of x's dtype.
 
-    A float t gives two floats; a tensor t, () or (B,), gives tensors of shape (), or (B, 1, ..., 1), of x's dtype.
+    curve: a schedule, or any pair of functions of time.
+    t: a float, or a tensor () or (B,).
+    x: (B, *).
+    target: (schedule, t) -> (a, b); where it is given, the pair is its own on that schedule.
+
+    Raises TypeError for an x of no floating-point numbers, ValueError for a t of another shape or kind.
     """
     if not isinstance(x, Tensor) or x.dtype not in FLOATS or not x.ndim:
         raise TypeError(f"x_t must be a floating-point tensor, (B, *); got {getattr(x, 'dtype', type(x))}")

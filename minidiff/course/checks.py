@@ -13,8 +13,14 @@ HINT = "If you changed a cell above, that is the first place to look."
 def check(name: str, got, want, *, rtol: float = 1e-3, atol: float = 0.0) -> None:
     """Raise AssertionError unless |got - want| <= atol + rtol * |want|; print "ok  name = want".
 
-    got: a number or an array; want: one number, or an array of got's shape. For arrays every value must be within
-    its own tolerance, and the line says how many values were compared. With want = 0 give an atol.
+    name: the claim, as it is printed.
+    got: a number or an array, as computed here.
+    want: one number, or an array of got's shape.
+    rtol: the relative tolerance, at least 0.
+    atol: the absolute tolerance, at least 0; with want = 0 give one.
+
+    For arrays every value must be within its own tolerance, and the line says how many values were compared.
+    Raises ValueError for tolerances that are negative or not finite.
     """
     if not (0 <= rtol < np.inf and 0 <= atol < np.inf):
         raise ValueError(f"{name}: rtol and atol must be finite and not negative; got rtol={rtol}, atol={atol}.")
@@ -33,7 +39,14 @@ def check(name: str, got, want, *, rtol: float = 1e-3, atol: float = 0.0) -> Non
 
 
 def check_between(name: str, got, low: float, high: float) -> None:
-    """Raise AssertionError unless low <= got <= high (every value of an array); print "ok  name is between ..."."""
+    """Raise AssertionError unless low <= got <= high (every value of an array); print "ok  name is between ...".
+
+    name: the claim, as it is printed.
+    got: a number or an array, as computed here.
+    low, high: the bounds, both allowed.
+
+    Raises ValueError where low is above high.
+    """
     if not low <= high:
         raise ValueError(f"{name}: low must not be above high; got low={low}, high={high}.")
     found = _numbers(name, got)

@@ -81,7 +81,14 @@ def _circle(angle: Tensor) -> Tensor:
 
 
 def in_plane(points: Tensor, spread: float, noise: float, generator: torch.Generator, y=None, names=None) -> Data:
-    """Add noise to points (n, 2) of mean 0 and E|point|^2 = spread, and scale to a mean square of 1 a coordinate."""
+    """Add noise to points of mean 0, and scale to a mean square of 1 a coordinate.
+
+    points: (n, 2).
+    spread: the mean of |point|^2 before noise is added.
+    noise: its standard deviation in each coordinate.
+    generator: draws the noise.
+    y, names: labels (n,) and what they are called, or None.
+    """
     scale = math.sqrt(spread / 2 + noise**2)
     raw = points + noise * torch.randn(points.shape, generator=generator)
     return Data(raw / scale, y, 0.0, scale, names)

@@ -64,6 +64,8 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
 def save(path: str | Path, denoiser: LearnedDenoiser, card: dict | None = None, *, half: bool = False) -> None:
     """Write a denoiser as one checkpoint, its network without what `torch.compile` or data parallelism wrapped it in.
 
+    path: the file, written whole or not at all.
+    denoiser: its network, schedule and target are described in the card.
     card: adds to the description (data, record).
     half: float16 weights, which are read back in the network's own type.
 
@@ -90,7 +92,13 @@ def load(
 def assemble(
     path: str | Path, tensors: dict[str, Tensor], card: dict, net: nn.Module | None, schedule: Schedule | None
 ) -> LearnedDenoiser:
-    """The denoiser that a card and its tensors describe; net, schedule: as for `load`. Raises CheckpointError."""
+    """The denoiser that a card and its tensors describe. Raises CheckpointError.
+
+    path: where they were read, for messages.
+    tensors: name -> weights of the network.
+    card: network, schedule and target.
+    net, schedule: as for `load`.
+    """
     if not isinstance(net, nn.Module | None) or not (schedule is None or callable(schedule)):
         raise TypeError("load takes a network that is built, such as net=MLP(dim=2), and a schedule, such as cosine")
     demand(path, card, "target", *["network"] * (net is None), *["schedule"] * (schedule is None))
@@ -163,7 +171,12 @@ def save_run(path: str | Path, run: Run, card: dict | None = None) -> None:
 def load_run(
     path: str | Path, device: str | torch.device = "cpu", net: nn.Module | None = None, schedule: Schedule | None = None
 ) -> tuple[Run, dict]:
-    """The Run saved at path, on a device, and its card. net, schedule: as for `load`. Raises CheckpointError."""
+    """The state that `save_run` wrote, and its card. Raises CheckpointError.
+
+    path: a run.safetensors.
+    device: where training goes on.
+    net, schedule: as for `load`.
+    """
     tensors, card = read(path)
     demand(path, card, "step", "recent", "training")
     parts: dict[str, dict[str, Tensor]] = {"net": {}, "average": {}, "adam": {}}

@@ -35,7 +35,15 @@ def add(commands) -> None:
 
 
 def option(command, flag: str, kind: Callable, default: object, text: str, **more) -> None:
-    """Add an option whose help says its default, if it has one of its own."""
+    """Add an option whose help says its default, if it has one of its own.
+
+    command: the parser of one command.
+    flag: its name, such as "--steps".
+    kind: from the text that was typed to a value; raises ArgumentTypeError.
+    default: the value where it is left out; None where the command decides.
+    text: its help.
+    more: go to add_argument (choices, metavar, dest).
+    """
     text = text if default is None else f"{text} (default: %(default)s)"
     command.add_argument(flag, type=kind, default=default, help=text, **more)
 

@@ -138,7 +138,12 @@ def _in_notebook() -> bool:
 def progress(items: Iterable[T], total: int | None = None, label: str = "", *, done: int = 0) -> Iterable[T]:
     """The items, with a bar for a person: how far, time left and, where they are losses (0-d tensors), a smoothed loss.
 
-    done: how many of the total were done before. For a machine it is `items` itself.
+    items: what is to be done, one at a time.
+    total: how many there are, done ones too; None where nobody knows.
+    label: stands before the bar.
+    done: how many of the total were done before.
+
+    For a machine it is `items` itself.
     """
     return items if quiet() else _with_bar(items, total, label, done)
 

@@ -45,10 +45,12 @@ def sliced_wasserstein(
     over points and directions, and the root is in the unit of the features. A pure shift by d gives |d| in one
     dimension and |d| / sqrt(D) on average over all directions in D.
 
-    a: (N, D) and b: (M, D), at least two rows each. directions: how many to draw, or the directions themselves,
-    (K, D), any length but 0. generator: draws them; None draws the same ones every time, so that two numbers are
-    measured with one ruler. Two samples of ONE distribution are not at 0: print that floor beside every value. Raises
-    ValueError for other shapes and for values that are not finite.
+    a, b: (N, D) and (M, D), at least two rows each.
+    directions: how many to draw, or the directions themselves, (K, D), any length but 0.
+    generator: draws them; None draws the same ones every time, so that two numbers are measured with one ruler.
+
+    Two samples of ONE distribution are not at 0: print that floor beside every value. Raises ValueError for other
+    shapes and for values that are not finite.
     """
     a, b = _clouds(a=a, b=b)
     lines = _directions(directions, a.shape[1], generator).to(a)

@@ -13,7 +13,11 @@ from ..refusals import described, integers, whole
 class Block(nn.Module):
     """A residual block (He et al. 2016) conditioned by a scale and a shift (Dhariwal & Nichol 2021).
 
-    x: (B, c_in, H, W), emb: (B, emb) -> (B, c_out, H, W). It starts as the identity (or the 1x1 skip): a deep network
+    c_in, c_out: channels of x (B, c_in, H, W) and of the result (B, c_out, H, W), multiples of groups.
+    emb: numbers in the embedding of the level and the conditions, (B, emb).
+    groups: of channels that GroupNorm normalises together.
+
+    It starts as the identity (or the 1x1 skip): a deep network
     that does nothing at first trains from the first step. GroupNorm (Wu & He 2018) normalises each sample by itself,
     unlike batch norm, so noisy and clean samples can share a batch.
     """
@@ -33,11 +37,16 @@ class Block(nn.Module):
 
 
 class Embedding(nn.Module):
-    """Level, label and change as one vector. level: (B,), y: labels, change: (B, changes) -> (B, width).
+    """Level, label and change as one vector.
 
     A smooth function of one number is easy to build from its sines and cosines (Fourier features; Tancik et al. 2020).
     Labels are looked up in a table whose last row, number `classes`, is the null label: "could be any". A change is
     embedded without a bias, so that no change adds nothing (Karras et al. 2022, Appendix F.2).
+
+    width: numbers in the embedding.
+    classes: number of labels, None for no labels.
+    changes: numbers that say how x was augmented.
+    frequencies: how many, from 0.5 to 50 in equal ratios.
     """
 
     frequencies: Tensor
@@ -62,6 +71,13 @@ class Embedding(nn.Module):
         return found
 
     def forward(self, level: Tensor, y: Any, batch: int, change: Tensor | None = None) -> Tensor:
+        """The embedding, (B, width). Raises ValueError for what is of another shape or kind, or was not built in.
+
+        level: (B,), the noise angle in [0, 1].
+        y: labels, as in `labels`.
+        batch: B.
+        change: (B, changes), or None for no change.
+        """
         if not isinstance(level, Tensor) or level.shape != (batch,) or not level.is_floating_point():
             said = f"has shape {tuple(level.shape)}" if isinstance(level, Tensor) else f"is {described(level)}"
             raise ValueError(f"level {said}: give one floating-point number a sample, ({batch},)")
@@ -88,8 +104,12 @@ class Embedding(nn.Module):
 def labels(y: Any, classes: int, batch: int, device: torch.device | str = "cpu") -> Tensor:
     """Labels in their full form, (B,) int64: None is the null label for all, an int is that label for all.
 
-    y: None, an int, or integers (B,) as a tensor, array or list. Raises ValueError for a label outside 0..classes
-    (classes itself is the null label), for another shape and for floats; TypeError for what are no numbers.
+    y: None, an int, or integers (B,) as a tensor, array or list, from 0 to classes.
+    classes: how many there are; as a label it is the null one.
+    batch: B.
+    device: where the labels are wanted.
+
+    Raises ValueError for a label outside that range, another shape and floats; TypeError for what are no numbers.
     """
     found = integers("y", classes if y is None else y).to(device)
     if found.shape not in ((), (batch,)):
@@ -102,7 +122,13 @@ def labels(y: Any, classes: int, batch: int, device: torch.device | str = "cpu")
 
 
 def check_input(x: Tensor, shape: tuple[int, ...], weight: Tensor, kind: str) -> None:
-    """Refuse an x that is no batch (B, *shape) of the weights' precision, on their device."""
+    """Raise ValueError for an x that a network cannot take.
+
+    x: should be a batch (B, *shape).
+    shape: of one sample.
+    weight: one of the network's, whose precision and device x should share.
+    kind: what the samples are called, such as "images".
+    """
     if not isinstance(x, Tensor) or x.shape[1:] != shape or x.dim() != 1 + len(shape):
         said = str(tuple(x.shape)) if isinstance(x, Tensor) else described(x)
         raise ValueError(f"this network takes {kind} (B, {', '.join(map(str, shape))}), not {said}")

@@ -48,7 +48,13 @@ class MLP(nn.Module):
         return self.condition.nulls
 
     def forward(self, x: Tensor, level: Tensor, y: Any = None, change: Tensor | None = None) -> Tensor:
-        """x: (B, dim), level: (B,), y: labels, change: (B, changes) -> (B, dim)."""
+        """The network's output, (B, dim), or (B, 2 dim) with a variance.
+
+        x: (B, dim).
+        level: (B,), the noise angle in [0, 1].
+        y: labels from 0 to classes, an int or (B,); None and classes mean any.
+        change: (B, changes), how x was augmented; None for no change.
+        """
         check_input(x, (self.config["dim"],), self.first.weight, "points")
         emb = self.condition(level, y, len(x), change)
         h = self.first(x)

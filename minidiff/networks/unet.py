@@ -73,7 +73,13 @@ class UNet(nn.Module):
         return self.condition.nulls
 
     def forward(self, x: Tensor, level: Tensor, y: Any = None, change: Tensor | None = None) -> Tensor:
-        """x: (B, channels, H, W), level: (B,), y: labels, change: (B, changes) -> like x."""
+        """The network's output, like x, or with twice the channels for a variance.
+
+        x: (B, channels, H, W).
+        level: (B,), the noise angle in [0, 1].
+        y: labels from 0 to classes, an int or (B,); None and classes mean any.
+        change: (B, changes), how x was augmented; None for no change.
+        """
         high, wide = _sides(self.config["size"])
         check_input(x, (self.config["channels"], high, wide), self.stem.weight, "images")
         emb = F.silu(self.condition(level, y, len(x), change))

@@ -143,7 +143,13 @@ def panels(
 
 
 def curve(ax: Axes, x, y, color: str = DATA, label: str | None = None, **options):
-    """One line, in the pattern that belongs to its colour. x, y: (n,) numbers, arrays or tensors. Returns the line."""
+    """One line, in the pattern that belongs to its colour. Returns the line.
+
+    ax: where to draw.
+    x, y: (n,), or (n, k) for k lines, numbers, arrays or tensors.
+    color, label: of the line.
+    options: go to Axes.plot.
+    """
     _refuse_odd_drawing(ax, label)
     _refuse_odd_color(color, 0)
     x, y = as_array(x), as_array(y)
@@ -185,7 +191,14 @@ def scatter(
 
 
 def heat(ax: Axes, values, limit: float = 3.0, label: str | None = None, **options):
-    """A map of values, (rows, columns), over the square from -limit to limit; row 0 is at the bottom."""
+    """A map of values over the square from -limit to limit.
+
+    ax: where to draw.
+    values: (rows, columns), row 0 at the bottom; or (rows, columns, 3 or 4), colours.
+    limit: half the side of the square.
+    label: of the map, for a legend.
+    options: go to Axes.imshow.
+    """
     limit = number("limit", limit)
     _refuse_odd_drawing(ax, label, limit)
     values = as_array(values)
@@ -197,7 +210,15 @@ def heat(ax: Axes, values, limit: float = 3.0, label: str | None = None, **optio
 
 
 def arrows(ax: Axes, points, vectors, color: str = EXACT, limit: float | None = 3.0, **options):
-    """Arrows of true length from points along vectors, both (n, 2), in the units of the axes; limit as in scatter."""
+    """Arrows of true length, in the units of the axes.
+
+    ax: where to draw.
+    points: (n, 2), where they begin.
+    vectors: (n, 2), how far each goes.
+    color: of all arrows, or of each.
+    limit: both axes go from -limit to limit; None leaves the axes as they are.
+    options: go to Axes.quiver.
+    """
     _refuse_odd_drawing(ax, limit=limit)
     (x, y), (u, v) = _points(points).T, _points(vectors).T
     require(len(x) == len(u), f"There are {len(x)} points and {len(u)} vectors: give one arrow for each point.")

@@ -1,4 +1,4 @@
-"""The shape of the package: who may import whom, how long anything may get, and what must stay light."""
+"""The shape of the package: who may import whom, how long anything may get, what is said of it, what is light."""
 
 import ast
 import re
@@ -28,6 +28,7 @@ BUDGET = {  # lines of code
     "maths": 1100, "networks": 600, "data": 800, "engine": 900, "evaluation": 550, "show": 450, "commands": 400,
     "course": 900, "refusals": 90,
 }  # fmt: skip
+CALLS = ("__init__", "__call__")  # what is given to them may stand in the docstring of the class
 ONLY = {"matplotlib": "show/plots", "ipywidgets": "show/widgets"}  # the one file that may import a heavy library
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
@@ -98,7 +99,29 @@ def offences(name: str, source: str) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and lines(node) > 25:
             found.append(f"{node.name} has {lines(node)} lines of code; 25 fit beside an equation")
+    return found + [f"the docstring of {function} has no line for {names}" for function, names in unsaid(tree)]
+
+
+def unsaid(tree: ast.Module | ast.ClassDef) -> list[tuple[str, str]]:
+    """Public functions of four parameters or more, and those of them that begin no line of the docstring."""
+    found = []
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            found += [(f"{node.name}.{method}", names) for method, names in unsaid(node)]
+        if isinstance(node, ast.FunctionDef) and (not node.name.startswith("_") or node.name in CALLS):
+            named = parameters(node)[isinstance(tree, ast.ClassDef) :]
+            text = [ast.get_docstring(node) or ""] + [ast.get_docstring(tree) or ""] * (node.name in CALLS)
+            begun = re.findall(r"^((?:\w+, )*\w+): \S", "\n".join(text), re.M)
+            missing = [name for name in named if name not in ", ".join(begun).split(", ")]
+            found += [(node.name, ", ".join(missing))] * bool(len(named) >= 4 and missing)
     return found
+
+
+def parameters(function: ast.FunctionDef) -> list[str]:
+    """Their names, in order."""
+    every = function.args
+    rest = [one for one in (every.vararg, *every.kwonlyargs, every.kwarg) if one]
+    return [one.arg for one in (*every.posonlyargs, *every.args, *rest)]
 
 
 def code_lines(source: str) -> int:
@@ -136,6 +159,8 @@ def test_file_keeps_to_the_design(path):
 
 
 LONG = "def f():\n" + "    x = 1\n" * 26
+FOUR = 'def f(a, b, *, c, **more):\n    """Four.\n\n    a, b: two numbers\n    c: a third\n    more: the rest\n    """'
+CLASS = 'class F:\n    """Four.\n\n    a, b, c: numbers\n    d: the last\n    """\n\n    def __init__(self, a, b, c, d): ...'
 
 
 @pytest.mark.parametrize(
@@ -162,6 +187,12 @@ LONG = "def f():\n" + "    x = 1\n" * 26
         ("engine/checkpoints", "import pickle"),
         ("engine/checkpoints", "import torch\ntorch.load('x')"),
         ("samplers", LONG),
+        ("samplers", FOUR.replace("    more: the rest\n", "")),
+        ("samplers", FOUR.replace("a, b: ", "a:\n    b: ")),
+        ("samplers", FOUR.replace("    c: a third", "    and c: a third")),
+        ("samplers", "def f(a, b, c, d): ..."),
+        ("show/plots", CLASS.replace("a, b, c: ", "a, b: ")),
+        ("show/plots", CLASS.replace("__init__", "g")),
         ("stranger", ""),
         ("attic/stranger", ""),
     ],
@@ -179,6 +210,9 @@ def test_planted_offences_are_seen(name, source):
         ("engine/train", "from ..losses import denoising_loss\nfrom . import ranks"),
         ("engine/commands", "from ..show import pixels"),
         ("course/doctor", "from ..evaluation import judge"),
+        ("samplers", FOUR),
+        ("show/plots", CLASS),
+        ("samplers", "def f(a, b, c): ...\n\n\ndef _g(a, b, c, d): ..."),
     ],
 )
 def test_what_is_allowed_is_not_refused(name, source):
