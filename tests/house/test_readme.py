@@ -1,11 +1,18 @@
-"""The README keeps its word: its program runs, its commands are CI's, its table is complete."""
+"""The READMEs keep their word: the program runs, the commands are CI's, what is named is there."""
 
+import ast
+import functools
+import importlib
+import keyword
 import re
 from pathlib import Path
 
+import pytest
 import torch
 
+import minidiff
 from minidiff import two_moons
+from minidiff.__main__ import parser
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -37,16 +44,70 @@ def test_every_notebook_is_in_the_table():
     assert linked == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
 
 
-def test_links_lead_somewhere():
-    links = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert links and all((ROOT / link).exists() for link in links)
+PAGES = [ROOT / name for name in ("README.md", ".github/CONTRIBUTING.md", "tests/README.md", "minidiff/README.md")]
 
 
-def test_the_files_it_names_are_there():
-    pages = README + (ROOT / ".github" / "CONTRIBUTING.md").read_text()
-    files = re.findall(r"\b(?:tests|minidiff|notebooks)/[\w/]+\.(?:py|ipynb)", pages)
-    files += [f"{module.replace('.', '/')}.py" for module in re.findall(r"python -m (tests[\w.]+)", pages)]
-    assert files and [name for name in files if not (ROOT / name).is_file()] == []
+@functools.cache
+def known() -> set[str]:
+    """Every name in the code of the package and its tests, and every text in the package that could be one."""
+    found = set(keyword.kwlist)
+    for path in [*(ROOT / "minidiff").rglob("*.py"), *(ROOT / "tests").rglob("test_*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            found |= {getattr(node, field) for field in ("id", "attr", "arg", "name") if hasattr(node, field)}
+            if isinstance(node, ast.Constant) and "minidiff" in path.relative_to(ROOT).parts:
+                found.add(node.value)
+    return found
+
+
+def exists(name: str, page: Path) -> bool:
+    """Whether a name in backticks is there: a file from the root or beside the page, a module, a name in the code."""
+    if re.search(r"[/.]", name.strip(".")) and not name.startswith("minidiff."):
+        return any((folder / name).exists() for folder in (ROOT, page.parent)) or any(
+            list((ROOT / room).rglob(name)) for room in ("minidiff", "tests")
+        )
+    try:
+        value = minidiff
+        for part in name.split(".")[name.startswith("minidiff.") :]:
+            value = getattr(value, part, None) or importlib.import_module(f"{value.__name__}.{part}")
+    except (ImportError, AttributeError):
+        return name in known()
+    return True
+
+
+def missing(page: Path, text: str) -> list[str]:
+    """What a page names that is not there: links, files, modules that are run, names, and names in a file."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    links = [link for link in re.findall(r"\]\(([^)#:]+)\)", text) if not (page.parent / link).exists()]
+    paths = re.findall(r"(?<![\w/.:-])(?:tests|minidiff|notebooks|\.ci|\.github)/[\w./-]*[\w/]", prose)
+    modules = [f"{module.replace('.', '/')}.py" for module in re.findall(r"python -m (tests[\w.]+)", prose)]
+    names = re.findall(r"`([\w./]+)(?:\([^`\n]*\))?`", prose)
+    held = [(name, ROOT / path) for name, path in re.findall(r"`(\w+)` in\s+`([\w/.]+\.py)`", prose)]
+    strangers = [name for name, path in held if path.exists() and not re.search(rf"^{name}\b", path.read_text(), re.M)]
+    return links + strangers + [name for name in [*paths, *modules, *names] if not exists(name, page)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_a_page_names_is_there(page):
+    assert missing(page, page.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a page](no/page.md)", "see tests/maths/test_sampler.py", "`minidiff/engines/`", "    python -m tests.benchmarks.walk",
+        "`minidiff.samplers.ddim_stop`", "`minidiff.sampler`", "`ddim_stop`", "`ddim_stop(0.5)`", "`no_file.py`",
+        "`SMOOTH` in `tests/maths/test_samplers.py`", "`SMOOTH` in\n`tests/maths/test_solver.py`",
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_seen(text):
+    assert missing(PAGES[1], text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_commands_a_page_names_are_there(page, capsys):
+    for command in re.findall(r"(?:^    |`)minidiff ([a-z]+(?: [a-z]+)?)", page.read_text(), re.M):
+        with pytest.raises(SystemExit, match="^0$"):
+            parser().parse_args([*command.split(), "--help"])
 
 
 def test_every_test_file_and_benchmark_is_in_its_table():
