@@ -195,7 +195,10 @@ def ddpm_step(
 
 
 def learned_std(small: float, large: float, prediction: Prediction) -> Tensor:
-    """The learned standard deviation, (B, *): log-linear from small to large. ValueError where none was learned."""
+    """The learned standard deviation, (B, *): log-linear from small to large (Nichol & Dhariwal 2021, Eq. 15).
+
+    Raises ValueError where none was learned.
+    """
     if prediction.fraction is None:
         raise ValueError("this denoiser predicts no variance (no second half of channels): use 'small' or 'large'")
     return small * (large / small) ** prediction.fraction

@@ -36,7 +36,8 @@ def linear_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tup
 def quadratic_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tuple[Tensor, Tensor]:
     """Betas whose square root is linear in t, so they start more gently; t in [0, 1].
 
-    Diffusers calls this "scaled_linear"; Stable Diffusion uses it with other ends.
+    From the code of latent diffusion (Rombach et al. 2022), and of Stable Diffusion, which has other ends; diffusers
+    calls it "scaled_linear".
     """
     root, slope = math.sqrt(beta_min), math.sqrt(beta_max) - math.sqrt(beta_min)
     return _preserving(-0.5 * (root**2 * t + root * slope * t**2 + slope**2 * t**3 / 3))
@@ -264,7 +265,10 @@ def inside(schedule: Schedule, t: Tensor) -> Tensor:
 
 
 def angle(alpha: Any, sigma: Any) -> Any:
-    """The noise angle 2/pi * atan2(sigma, alpha): 0 for data, 1 for noise, the same measure on every schedule."""
+    """The noise angle 2/pi * atan2(sigma, alpha): 0 for data, 1 for noise, the same measure on every schedule.
+
+    In units of a right angle it is the phi of Salimans & Ho 2022, Appendix D.
+    """
     if isinstance(alpha, Tensor):
         return torch.atan2(sigma, alpha) * (2 / math.pi)
     return math.atan2(sigma, alpha) * (2 / math.pi)

@@ -112,7 +112,7 @@ def to_the_middle(past: list[Evaluation], end: float) -> float | None:
 
 
 def half_log_snr(schedule: Schedule, t: float) -> float:
-    """lambda = log(alpha / sigma); infinite at both ends."""
+    """lambda = log(alpha / sigma) (Lu et al. 2022b); infinite at both ends."""
     alpha, sigma = evaluate(schedule, t)
     if sigma == 0:
         return math.inf
