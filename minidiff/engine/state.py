@@ -23,8 +23,11 @@ class TrainState:
     def __init__(self, denoiser: LearnedDenoiser):
         self.denoiser, self.step = denoiser, 0
         self.settings: dict | None = None
+        path = denoiser.schedule
+        learned = isinstance(path, nn.Module) and any(True for _ in path.parameters())
+        shared = {} if learned else {id(path): path}  # a path that is the same to both has one name in a checkpoint
         with torch.inference_mode(False):  # what is made under it could never be changed in place
-            self.average = copy.deepcopy(denoiser).eval().requires_grad_(False)
+            self.average = copy.deepcopy(denoiser, shared).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(denoiser.parameters(), betas=(0.9, 0.99), weight_decay=0.0, fused=True)
         self.broken: Tensor | None = None  # on a GPU: 1 once a gradient was not finite, and nothing was learned since
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from minidiff.engine.state import Run
 from minidiff.engine.train import train
 from minidiff.networks import MLP, NETWORKS, UNet
 from minidiff.predictions import LearnedDenoiser
-from minidiff.schedules import SCHEDULES, cosine, flow, from_betas
+from minidiff.schedules import SCHEDULES, cosine, flow, from_betas, sigmoid
 
 
 class Own(nn.Module):
@@ -341,7 +342,18 @@ class Learned(nn.Module):
         return torch.cos(torch.pi / 2 * t**self.k), torch.sin(torch.pi / 2 * t**self.k)
 
 
-@pytest.mark.parametrize("schedule", [from_betas(BETAS), lambda t: flow(t), Learned()])
+class Fixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("turn", torch.tensor(torch.pi / 2))
+
+    def forward(self, t):
+        return torch.cos(self.turn * t).clamp(min=0), torch.sin(self.turn * t)
+
+
+@pytest.mark.parametrize(
+    "schedule", [from_betas(BETAS), lambda t: flow(t), partial(sigmoid, start=-2.0), Fixed(), Learned()]
+)
 def test_a_schedule_of_ones_own_is_refused_with_the_way_to_register_it(schedule, tmp_path, monkeypatch):
     denoiser = LearnedDenoiser(filled(MLP(2, width=8)), schedule)
     with pytest.raises(ValueError, match=r"register (yours|that)"):
@@ -353,9 +365,11 @@ def test_a_schedule_of_ones_own_is_refused_with_the_way_to_register_it(schedule,
             save(tmp_path / "x", denoiser)
         return
     save(tmp_path / "x", denoiser)
+    save(tmp_path / "average", Run(denoiser).average)
     save_run(tmp_path / "run", Run(denoiser))
-    again, card = load(tmp_path / "x")
-    assert again.schedule is schedule and card["schedule"] == "mine"
+    for name in ("x", "average"):
+        again, card = load(tmp_path / name)
+        assert again.schedule is schedule and card["schedule"] == "mine"
     monkeypatch.delitem(SCHEDULES, "mine")
     with pytest.raises(CheckpointError, match=r"or give it, load\(path, schedule=...\)"):
         load(tmp_path / "x")
