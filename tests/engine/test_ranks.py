@@ -1,9 +1,12 @@
 """Several processes are one training: the same batches, gradients and bits, met by gloo on the CPU."""
 
+import contextlib
+import io
 import os
 import socket
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from torch.testing import assert_close
 from minidiff.engine import ranks
 from minidiff.engine.augmentations import shift
 from minidiff.engine.checkpoints import load_run, read, save_run
-from minidiff.engine.state import Run
+from minidiff.engine.state import TrainState
 from minidiff.engine.train import train
 from minidiff.networks import MLP, UNet
 from minidiff.predictions import LearnedDenoiser
@@ -36,7 +39,7 @@ def free_port():
 def together(count, work, *arguments, begin="forkserver"):
     """Run work(*arguments) in `count` processes of one group."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": "lo"}
-    mp.set_forkserver_preload([__name__])  # torch is imported once for all of them
+    mp.set_forkserver_preload([__name__, "torch._dynamo"])  # both are imported once for all of them
     mp.start_processes(_one, (count, work, arguments), count, start_method=begin)
 
 
@@ -85,31 +88,31 @@ def test_the_gradients_are_those_of_one_process(make, counts, tmp_path):
 
 
 def stopped_and_resumed(steps, folder):
-    """Train without a stop, and with one after each step; rank 0 writes, all read."""
-    path = folder / f"run{ranks.world()}.safetensors"
+    """Train without a stop, saving after each step; then go on from each file for two steps.
 
-    def run_to(stop, run=None):
-        denoiser, given = points()
-        run = run or Run(denoiser)
-        losses = train(run.denoiser, **given, steps=steps, seed=3, run=run)
-        return run, [float(loss) for _, loss in zip(range(run.step, stop), losses, strict=False)]
-
-    whole, losses = run_to(steps)
-    for stop in range(steps + 1):
-        run, before = run_to(stop)
-        if not ranks.rank():
-            save_run(path, run)
-        ranks.broadcast(None)  # the file is there
-        again, _ = load_run(path)
-        again, after = run_to(steps, again)
-        assert before + after == losses, stop
-        for one, other in ((again.denoiser, whole.denoiser), (again.average, whole.average)):
+    Since a file is all that a resumed run knows, and each leads to the next but one bit for bit, a run may stop
+    anywhere, and as often as it likes. Rank 0 writes, all read.
+    """
+    denoiser, given = points()
+    path, whole = lambda step: folder / f"{ranks.world()}-{step}.safetensors", TrainState(denoiser)
+    save = lambda step: save_run(path(step), whole) if not ranks.rank() else None
+    save(0)
+    losses = [(float(loss), save(whole.step))[0] for loss in train(denoiser, **given, steps=steps, seed=3, run=whole)]
+    ranks.broadcast(None)  # the files are there
+    for stop in range(steps):
+        again, _ = load_run(path(stop))
+        assert again.step == stop
+        some = islice(train(again.denoiser, **given, steps=steps, seed=3, run=again), 2)
+        assert [float(loss) for loss in some] == losses[stop : stop + 2], stop
+        there, _ = load_run(path(again.step))
+        for one, other in ((again.denoiser, there.denoiser), (again.average, there.average)):
             for a, b in zip(one.parameters(), other.parameters(), strict=True):
                 assert torch.equal(a, b), stop
-        for a, b in zip(again.denoiser.parameters(), whole.denoiser.parameters(), strict=True):
-            for key, value in whole.optimizer.state[b].items():
+        for a, b in zip(again.denoiser.parameters(), there.denoiser.parameters(), strict=True):
+            assert set(again.optimizer.state[a]) == {"step", "exp_avg", "exp_avg_sq"}
+            for key, value in there.optimizer.state[b].items():
                 assert torch.equal(again.optimizer.state[a][key], value), (stop, key)
-        ranks.broadcast(None)  # all have read it
+    assert again.step == steps  # from steps - 1 there is one to go
 
 
 @pytest.mark.slow
@@ -236,5 +239,21 @@ def test_torchrun_trains_what_one_process_trains(tmp_path):
     assert card["settings"] == alone["settings"] and card["step"] == 12
     apart = torch.cat([(two[name] - one[name]).abs().flatten() for name in one if name.startswith("net.")])
     assert float(apart.mean()) < 1e-4  # bfloat16's rounding; other batches move every weight by about the rate, 2e-3
-    again = minidiff(2, "train", "--out", str(tmp_path / "two"))
-    assert again.returncode != 0 and "already holds a run" in again.stderr
+
+
+def _refused(rank, folder, port):
+    from minidiff.__main__ import main
+
+    torch.set_num_threads(1)
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MINIDIFF_DEVICE": "cpu", "GLOO_SOCKET_IFNAME": "lo"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    with contextlib.redirect_stderr(io.StringIO()) as err:
+        assert main(["train", "--preset", "two-moons", "--out", str(folder)]) == 2
+    assert "already holds a run" in err.getvalue()
+
+
+@pytest.mark.slow
+def test_a_folder_that_holds_a_run_is_refused_by_all_ranks(tmp_path):
+    """And none waits for another."""
+    (tmp_path / "run.safetensors").write_bytes(b"a run")
+    mp.start_processes(_refused, (tmp_path, free_port()), 2, start_method="forkserver")

@@ -1,5 +1,6 @@
 """The wheel holds the library and works away from a clone; what only a clone has is asked for in one sentence."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -78,21 +79,38 @@ def test_the_library_trains_and_samples_away_from_a_clone(away):
     assert (done.stdout.strip(), done.stderr) == ("True (64, 2) True", "")
 
 
-def assert_one_sentence(done: subprocess.CompletedProcess) -> None:
-    assert done.returncode == 1 and done.stdout == "", done
-    assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr, done.stderr
-    assert "repository" in done.stderr or "MINIDIFF_DATA" in done.stderr, done.stderr  # where it is to be had
+NEEDS_A_CLONE = ("lab", "sample", "judge", "notebooks check", "notebooks run")
+NEEDS_DATA = ("fashion_mnist", "sprites", "cifar10")
+ASK = """
+import contextlib, io, json, minidiff
+from minidiff.__main__ import main
+def asked(call):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = call()
+        except minidiff.DataError as error:
+            status = print(error, file=err) or 1
+    return status, out.getvalue(), err.getvalue()
+told = {{command: asked(lambda: main(command.split())) for command in {}}}
+print(json.dumps(told | {{name: asked(getattr(minidiff, name)) for name in {}}}))
+"""
 
 
-@pytest.mark.parametrize("command", ["lab", "sample", "judge", "notebooks check", "notebooks run"])
-def test_a_command_that_needs_a_clone_says_so(command, away):
-    assert_one_sentence(away("-m", "minidiff", *command.split()))
+@pytest.fixture(scope="module")
+def told(away) -> dict[str, list]:
+    """What one process says to all of them: status, standard output, standard error."""
+    done = away("-c", ASK.format(NEEDS_A_CLONE, NEEDS_DATA))
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("data", ["fashion_mnist()", "sprites()", "cifar10()"])
-def test_data_that_are_not_there_say_where_to_get_them(data, away):
-    ask = "import sys, minidiff\ntry:\n    minidiff.{}\nexcept minidiff.DataError as error:\n    sys.exit(str(error))"
-    assert_one_sentence(away("-c", ask.format(data)))
+@pytest.mark.parametrize("what", [*NEEDS_A_CLONE, *NEEDS_DATA])
+def test_what_needs_a_clone_or_data_says_so_in_one_sentence(what, told):
+    status, out, err = told[what]
+    assert status == 1 and out == "", told[what]
+    assert len(err.strip().splitlines()) == 1 and "Traceback" not in err, err
+    assert "repository" in err or "MINIDIFF_DATA" in err, err  # where it is to be had
 
 
 def test_the_doctor_runs_away_from_a_clone(away):

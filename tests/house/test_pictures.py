@@ -79,7 +79,7 @@ def test_a_tampered_notebook_turns_red(tmp_path):
     notebook.cells[3].outputs[0].data.update({"image/png": figure(curve=False)})
     notebook.cells[4].update(source=DRAW.replace("[0, 1, 4, 9]", "[9, 4, 1, 0]"))
     nbformat.write(notebook, path)
-    settings = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-p", "no:cacheprovider", "-rA"]
+    settings = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-p", "no:cacheprovider", "-rA", "-n", "0"]
     bare = {key: value for key, value in os.environ.items() if key not in notebooks.ENVIRONMENT and key != "PYTHONPATH"}
     command = [sys.executable, "-m", "pytest", *settings, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=bare)

@@ -63,7 +63,7 @@ def run(folder: Path, patience: float | None) -> int | None:
 
 def survive(kills: int, root: Path, seed: int = 0) -> dict[str, int]:
     """Kill so many times. Raises AssertionError at the first loss; returns what was seen."""
-    SERVER.set_forkserver_preload(["minidiff.__main__"])
+    SERVER.set_forkserver_preload(["minidiff.engine.commands", "minidiff.engine.runs", "torch._dynamo"])
     dice, seen = random.Random(seed), {"kills": 0, "before the first checkpoint": 0, "trainings that ended": 0}
     assert run(root / "warm", None) == 0
     begun = time.monotonic()
