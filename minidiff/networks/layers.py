@@ -112,7 +112,7 @@ def labels(y: Any, classes: int, batch: int, device: torch.device | str = "cpu")
     Raises ValueError for a label outside that range, another shape and floats; TypeError for what are no numbers.
     """
     found = integers("y", classes if y is None else y).to(device)
-    if found.shape not in ((), (batch,)):
+    if found.ndim and found.shape != (batch,):
         raise ValueError(f"y is {described(found)}: give one int, or integer labels ({batch},)")
     seen = batch and found.device.type == "cpu" and not torch.compiler.is_compiling()  # looking makes a GPU wait
     if seen and not (found.min() >= 0 and found.max() <= classes):

@@ -355,6 +355,17 @@ def test_the_quarter_resolution_is_brought_back_by_repeating_each_position():
     torch.testing.assert_close(seen["high"][:, :16], repeated, rtol=0, atol=0)
 
 
+def test_labels_go_with_a_batch_whose_size_the_compiler_leaves_open():
+    """As it does once a network was called with two sizes, though the labels come with one alone."""
+    torch._dynamo.reset()
+    net = perturbed(MLP, {"classes": 3, "width": 8})
+    x, level, y = randn(6, 2), torch.rand(6), torch.arange(6) % 3
+    for part in (x, level):
+        torch._dynamo.maybe_mark_dynamic(part, 0)
+    whole = torch.compile(net, backend="eager", fullgraph=True)
+    torch.testing.assert_close(whole(x, level, y), net(x, level, y))
+
+
 def test_nothing_that_is_checked_breaks_a_compiled_graph():
     net = perturbed(MLP, {"classes": 3, "changes": 2, "width": 8})
     given = randn(4, 2), torch.rand(4), torch.tensor([0, 1, 2, 3]), randn(4, 2, seed=1)
