@@ -22,7 +22,12 @@ from .schedules import Random, Schedule, angle, evaluate, time_at
 
 
 class Evaluation(NamedTuple):
-    """One network evaluation: t, the s it was made for, lambda at t, x_t and the predicted x0."""
+    """One network evaluation, as multistep solvers remember it.
+
+    t, s: where it was made, and the time that the step then led to.
+    lambda_t: half the log SNR at t.
+    x_t, x0: (B, *), the samples there, and what was predicted of them.
+    """
 
     t: float
     s: float

@@ -22,7 +22,13 @@ Drop = list[tuple[tuple[str, ...], float]]  # conditions that are hidden togethe
 
 
 class Batch(NamedTuple):
-    """One rank's share of a step: samples (B, *), times (B,), noise like the samples, conditions (B, ...) by name."""
+    """One rank's share of a step.
+
+    x0: samples, (B, *)
+    t: their times, (B,)
+    eps: noise like x0
+    condition: name -> (B, ...), what the network is told
+    """
 
     x0: Tensor
     t: Tensor
@@ -31,7 +37,13 @@ class Batch(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """All that is random in a step: rows of the data (of the whole batch), times, noise and the rows to be hidden."""
+    """All that is random in a step; B of its samples are this rank's.
+
+    rows: which samples, of the whole batch
+    t: times, (B,)
+    eps: noise, (B, *)
+    hidden: (B,) booleans for each entry of `Feed.drop`, the rows where its conditions are hidden
+    """
 
     rows: Tensor
     t: Tensor

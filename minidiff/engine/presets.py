@@ -20,7 +20,17 @@ SHIPPED_SHA256 = {  # whose samples the course shows; `minidiff doctor` looks wh
 
 @dataclass(frozen=True)
 class Preset:
-    """What to train on what, and for how long unless told otherwise."""
+    """What to train on what, and for how long unless told otherwise.
+
+    data: the name of the data set, a key of DATA_SETS
+    load: reads it
+    network: builds a network for it
+    steps: how many in all
+    batch: samples a step
+    lr: the largest learning rate
+    levels: where the training times come from, a name in LEVELS
+    augment: names in AUGMENTATIONS; the network is told of their changes
+    """
 
     data: str
     load: Callable[[], Data]
@@ -29,7 +39,7 @@ class Preset:
     batch: int = 64
     lr: float = 3e-3
     levels: str = "lognormal"
-    augment: tuple[str, ...] = ()  # names in AUGMENTATIONS; the network is told of their changes
+    augment: tuple[str, ...] = ()
 
 
 def _unet(images: Data, **config) -> UNet:

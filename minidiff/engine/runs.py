@@ -33,15 +33,22 @@ RUN = "run.safetensors"  # in a run's folder: all that --resume needs
 
 @dataclass
 class Training:
-    """A preset in training: its state, data and settings, and the record that ends up in the checkpoint's card."""
+    """A preset in training.
+
+    name: of the preset
+    run: all that training changes
+    data: what it trains on
+    settings: fixed when it began, and kept by a resume
+    record: what ends up in the checkpoint's card: machine, time, loss curve
+    recent: losses since the last point of that curve, read late, since reading makes a GPU wait
+    """
 
     name: str
     run: TrainState
     data: Data
     settings: dict
     record: dict
-
-    recent: list[Tensor] = field(default_factory=list)  # losses since the last point of the curve; read late, for a GPU
+    recent: list[Tensor] = field(default_factory=list)
 
     def losses(self) -> Iterator[Tensor]:
         """Train on to the last step, noting about 200 points of the loss curve."""

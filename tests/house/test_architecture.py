@@ -103,17 +103,22 @@ def offences(name: str, source: str) -> list[str]:
 
 
 def unsaid(tree: ast.Module | ast.ClassDef) -> list[tuple[str, str]]:
-    """Public functions of four parameters or more, and those of them that begin no line of the docstring."""
+    """Public functions of four parameters or more, and those of them that begin no line of the docstring.
+
+    Records (dataclasses, named tuples) of four fields or more too.
+    """
     found = []
-    for node in tree.body:
+    for node in [node for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))]:
+        text, named = [ast.get_docstring(node) or ""], []
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             found += [(f"{node.name}.{method}", names) for method, names in unsaid(node)]
+            named = [field.target.id for field in node.body if isinstance(field, ast.AnnAssign)]
         if isinstance(node, ast.FunctionDef) and (not node.name.startswith("_") or node.name in CALLS):
             named = parameters(node)[isinstance(tree, ast.ClassDef) :]
-            text = [ast.get_docstring(node) or ""] + [ast.get_docstring(tree) or ""] * (node.name in CALLS)
-            begun = re.findall(r"^((?:\w+, )*\w+): \S", "\n".join(text), re.M)
-            missing = [name for name in named if name not in ", ".join(begun).split(", ")]
-            found += [(node.name, ", ".join(missing))] * bool(len(named) >= 4 and missing)
+            text += [ast.get_docstring(tree) or ""] * (node.name in CALLS)
+        begun = re.findall(r"^((?:\w+, )*\w+): \S", "\n".join(text), re.M)
+        missing = [name for name in named if name not in ", ".join(begun).split(", ")]
+        found += [(node.name, ", ".join(missing))] * bool(len(named) >= 4 and missing)
     return found
 
 
@@ -161,6 +166,7 @@ def test_file_keeps_to_the_design(path):
 LONG = "def f():\n" + "    x = 1\n" * 26
 FOUR = 'def f(a, b, *, c, **more):\n    """Four.\n\n    a, b: two numbers\n    c: a third\n    more: the rest\n    """'
 CLASS = 'class F:\n    """Four.\n\n    a, b, c: numbers\n    d: the last\n    """\n\n    def __init__(self, a, b, c, d): ...'
+RECORD = CLASS.partition("    def")[0] + "    a: int\n    b: int\n    c: int\n    d: int = 3"
 
 
 @pytest.mark.parametrize(
@@ -193,6 +199,7 @@ CLASS = 'class F:\n    """Four.\n\n    a, b, c: numbers\n    d: the last\n    ""
         ("samplers", "def f(a, b, c, d): ..."),
         ("show/plots", CLASS.replace("a, b, c: ", "a, b: ")),
         ("show/plots", CLASS.replace("__init__", "g")),
+        ("data/points", RECORD.replace("    d: the last\n", "")),
         ("stranger", ""),
         ("attic/stranger", ""),
     ],
@@ -212,6 +219,7 @@ def test_planted_offences_are_seen(name, source):
         ("course/doctor", "from ..evaluation import judge"),
         ("samplers", FOUR),
         ("show/plots", CLASS),
+        ("data/points", RECORD),
         ("samplers", "def f(a, b, c): ...\n\n\ndef _g(a, b, c, d): ..."),
     ],
 )
