@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 pytest.importorskip("resource")  # the limits of a mutant need it; Windows has none
 
-from tests.mutation.mutants import chosen, equivalents, mutants_of, source  # noqa: E402
+from tests.mutation.mutants import TESTS, chosen, equivalents, mutants_of, source  # noqa: E402
 from tests.mutation.rules import RULES  # noqa: E402
 
 EXAMPLES = [
@@ -52,6 +52,13 @@ def test_a_rule_makes_these_mutants_and_no_others(rule, source, changed):
 
 def test_every_rule_has_an_example():
     assert {rule for rule, *_ in EXAMPLES} == {rule.__name__ for rule in RULES}
+
+
+def test_every_module_is_mutated_and_knows_test_files_that_are_there():
+    files = {path.relative_to(ROOT / "minidiff").with_suffix("") for path in (ROOT / "minidiff").rglob("*.py")}
+    assert {".".join(path.parts) for path in files if path.name != "__init__"} == set(TESTS)
+    rooms = [test.split("/") for tests in TESTS.values() for test in tests]
+    assert [name for room, name in rooms if not (ROOT / "tests" / room / f"test_{name}.py").exists()] == []
 
 
 def test_only_what_is_computed_with_is_changed():
