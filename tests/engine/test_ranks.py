@@ -213,15 +213,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
 
 
 def minidiff(count, *arguments):
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--master-addr",
-        "127.0.0.1",
-        "--master-port",
-        str(free_port()),
-    ]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]  # which finds a port that stays free
     command += ["--nproc-per-node", str(count), "-m", "minidiff", *arguments]
     environment = os.environ | {"MINIDIFF_DEVICE": "cpu", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300)
