@@ -4,9 +4,11 @@
     clothes = fashion_mnist("train")     60,000 grey images of 28 x 28 pixels
     tiles = sprites()                    1,465 colour images of 32 x 32 pixels
     photos = cifar10("train")            50,000 colour images of 32 x 32 pixels, from an archive that you download
+    mine = from_folder("my-pictures")    pictures of your own, sub-folders as classes
+    mine = from_array(x, y)              arrays of your own: images, points, signals
 
 Every set is standardised by one scalar shift and one scalar scale, fixed constants of the set and not statistics of the
-sample drawn: the mean over all coordinates is 0 and the mean square is 1. The rest of the package can therefore take
+sample drawn (your own data by their statistics): the mean over all coordinates is 0 and the mean square is 1. The rest of the package can therefore take
 the spread of the data to be 1. The sets in the plane are centred by their recipes, so their shift is 0. The data cards
 under `data/` give the numbers, the sources and the licences.
 """
@@ -14,6 +16,7 @@ under `data/` give the numbers, the sources and the licences.
 from .dataset import Data
 from .drawing import outline
 from .files import DataError, cache_folder, data_folders, find
+from .folder import from_array, from_folder, from_path
 from .images import cifar10, fashion_mnist, fetch_fashion_mnist, sprites
 from .points import MIXTURE, Mixture, checkerboard, gaussian_mixture, pinwheel, rings, spirals, swiss_roll, two_moons
 
@@ -29,6 +32,9 @@ __all__ = [
     "fashion_mnist",
     "fetch_fashion_mnist",
     "find",
+    "from_array",
+    "from_folder",
+    "from_path",
     "gaussian_mixture",
     "outline",
     "pinwheel",

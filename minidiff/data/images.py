@@ -55,32 +55,38 @@ def _fashion_mnist_file(name: str) -> np.ndarray:
 def _read_idx(path: Path, shape: tuple[int, ...], sha256: str) -> np.ndarray:
     """The uint8 array in a gzipped IDX file; DataError unless its shape and the SHA-256 of its content are as given."""
     try:
-        return _parse_idx(read_bytes(path), shape, sha256)
+        return parse_idx(read_bytes(path), shape, sha256)
     except ValueError as error:
         raise damaged(path, str(error)) from error
 
 
-def _parse_idx(compressed: bytes, shape: tuple[int, ...], sha256: str) -> np.ndarray:
-    """IDX is a magic number (0x08 for bytes, then the number of axes), the shape as big-endian int32, and the bytes.
+def parse_idx(packed: bytes, shape: tuple[int, ...] | None = None, sha256: str | None = None) -> np.ndarray:
+    """IDX, gzipped or not: a magic number (0x08 for bytes, then the number of axes), the shape as big-endian int32,
+    and the bytes.
 
-    ValueError unless the content is exactly the one whose SHA-256 is given; its message wants the file's name in front.
+    ValueError for another content, shape or SHA-256 than the given ones; its message wants the file's name in front.
     """
-    header, size = 4 + 4 * len(shape), math.prod(shape)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(compressed)) as stream:
-            content = stream.read(header + size + 1)
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) if packed[:2] == b"\x1f\x8b" else io.BytesIO(packed) as stream:
+            header = stream.read(4)
+            axes = len(shape) if shape is not None else header[3] if len(header) == 4 else 0
+            header += stream.read(4 * axes)
+            if len(header) < 8 or len(header) < 4 + 4 * axes:
+                raise ValueError("is too short for its header")
+            magic, *found = struct.unpack(f">{1 + axes}I", header)
+            if magic != 0x0800 + axes:
+                raise ValueError(f"has the magic number {magic} instead of {0x0800 + axes}")
+            shape = tuple(found) if shape is None else shape
+            content = stream.read(
+                min(math.prod(shape), 1100 * len(packed)) + 1
+            )  # gzip makes nothing 1,100 times smaller
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError("is cut short, damaged or not a gzip file") from error
-    if len(content) < header:
-        raise ValueError("is too short for its header")
-    magic, *found = struct.unpack(f">{1 + len(shape)}I", content[:header])
-    if magic != 0x0800 + len(shape):
-        raise ValueError(f"has the magic number {magic} instead of {0x0800 + len(shape)}")
-    if tuple(found) != shape or len(content) != header + size:
-        raise ValueError(f"should hold {shape} bytes, but says {tuple(found)} and holds {len(content) - header}")
-    if hashlib.sha256(content).hexdigest() != sha256:
+    if tuple(found) != shape or len(content) != math.prod(shape):
+        raise ValueError(f"should hold {shape} bytes, but says {tuple(found)} and holds {len(content)}")
+    if sha256 is not None and hashlib.sha256(header + content).hexdigest() != sha256:
         raise ValueError("does not have the expected content (its SHA-256 differs)")
-    return np.frombuffer(bytearray(content), np.uint8, offset=header).reshape(shape)
+    return np.frombuffer(bytearray(content), np.uint8).reshape(shape)
 
 
 def fetch_fashion_mnist() -> Path:
@@ -106,7 +112,7 @@ def _download(url: str, path: Path, shape: tuple[int, ...], sha256: str) -> None
     try:
         with urlopen(url, timeout=15) as response:
             compressed = response.read(2 * math.prod(shape) + 1024)  # more is not this file
-        _parse_idx(compressed, shape, sha256)
+        parse_idx(compressed, shape, sha256)
     except ValueError as error:
         raise DataError(f"what {url} sent {error}, so it was not kept: try again, or {instead}") from error
     except (OSError, HTTPException) as error:
@@ -202,10 +208,11 @@ LARGEST = 4096  # pixels along a side of a picture, beyond which it is reduced: 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # no more: EPS, for one, starts another program
 
 
-def on_white(source: str | Path | io.BytesIO) -> Tensor:
+def on_white(source: str | Path | io.BytesIO, least: int = LARGEST) -> Tensor:
     """A picture file as (H, W, 3) float32 in [0, 1], upright, whatever is transparent laid on white.
 
-    Of several pictures in a file the first; of 16 bits a pixel all. One above LARGEST a side is reduced to it.
+    Of several pictures in a file the first; of 16 bits a pixel all. One above LARGEST a side is reduced to it, and one
+    whose shorter side is above four times `least`, the pixels that are wanted, to that.
     ValueError for what is no picture, is damaged, or is so large that it may be meant to fill the memory.
     """
     from PIL import Image, ImageOps
@@ -216,7 +223,7 @@ def on_white(source: str | Path | io.BytesIO) -> Tensor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a large picture, which is reduced, and of odd colours
             with Image.open(source, formats=FORMATS) as picture:
-                return _laid_on_white(ImageOps.exif_transpose(_reduced(picture)))
+                return _laid_on_white(ImageOps.exif_transpose(_reduced(picture, least)))
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises whatever a misshapen file trips it over
@@ -224,8 +231,8 @@ def on_white(source: str | Path | io.BytesIO) -> Tensor:
         raise ValueError(f"{source} cannot be read as a picture ({error}): give a sound one ({known})") from None
 
 
-def _reduced(picture):
-    """A picture of at most LARGEST pixels a side, with greys or colours that can be averaged."""
+def _reduced(picture, least: int):
+    """A picture of no more pixels than `on_white` says, with greys or colours that can be averaged."""
     size = picture.size
     if picture.format == "TIFF":
         picture.load()
@@ -235,8 +242,8 @@ def _reduced(picture):
         picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
     if picture.mode.startswith("I"):  # greys of 16 bits, which convert("RGBA") would cut off at 255
         picture = picture.convert("F").point(lambda grey: grey * (1 / 65535))
-    if max(picture.size) > LARGEST:
-        picture.thumbnail((LARGEST, LARGEST))
+    if (ratio := max(max(picture.size) / LARGEST, min(picture.size) / (4 * least))) > 1:
+        picture.thumbnail([max(1, round(side / ratio)) for side in picture.size])
     return picture
 
 
