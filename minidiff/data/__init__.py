@@ -7,10 +7,10 @@
     mine = from_folder("my-pictures")    pictures of your own, sub-folders as classes
     mine = from_array(x, y)              arrays of your own: images, points, signals
 
-Every set is standardised by one scalar shift and one scalar scale, fixed constants of the set and not statistics of the
-sample drawn (your own data by their statistics): the mean over all coordinates is 0 and the mean square is 1. The rest of the package can therefore take
-the spread of the data to be 1. The sets in the plane are centred by their recipes, so their shift is 0. The data cards
-under `data/` give the numbers, the sources and the licences.
+Every set is standardised by one scalar shift and one scalar scale: the mean over all coordinates is 0 and the mean
+square is 1. The rest of the package can therefore take the spread of the data to be 1. They are fixed constants of the
+set and not statistics of the sample drawn, but for your own data. The sets in the plane are centred by their recipes,
+so their shift is 0. The data cards under `data/` give the numbers, the sources and the licences.
 """
 
 from .dataset import Data
