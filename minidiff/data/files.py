@@ -17,14 +17,31 @@ class DataError(RuntimeError):
 
 
 def cache_folder() -> Path:
-    """The folder for downloaded files: $XDG_CACHE_HOME/minidiff, or the place this operating system keeps caches."""
+    """The folder for downloaded files: $XDG_CACHE_HOME/minidiff, or the place this operating system keeps caches.
+
+    DataError where that is in a home folder and there is none.
+    """
     if Path(os.environ.get("XDG_CACHE_HOME", "")).is_absolute():
         return Path(os.environ["XDG_CACHE_HOME"]) / "minidiff"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "minidiff"
     if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
         return Path(os.environ["LOCALAPPDATA"]) / "minidiff"
-    return Path.home() / ".cache" / "minidiff"
+    return home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "minidiff"
+
+
+def home() -> Path:
+    """The user's home folder. DataError where HOME is not set and the system does not know the user."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise DataError("this user has no home folder: set HOME to a folder that it may write to") from None
+
+
+def _caches() -> list[Path]:
+    """The cache folder, unless there is none."""
+    try:
+        return [cache_folder()]
+    except DataError:
+        return []
 
 
 def clones() -> list[Path]:
@@ -42,7 +59,7 @@ def _is_clone(root: Path) -> bool:
 
 
 def data_folders() -> list[Path]:
-    """Where `find` looks, in order: $MINIDIFF_DATA, the `data/` of a clone of minidiff, the cache folder.
+    """Where `find` looks, in order: $MINIDIFF_DATA, the `data/` of a clone of minidiff, the cache folder (if any).
 
     A clone is looked for beside the package, then in the current folder and its parents. DataError where $MINIDIFF_DATA
     is not a folder.
@@ -50,7 +67,7 @@ def data_folders() -> list[Path]:
     chosen = [Path(folder) for folder in [os.environ.get("MINIDIFF_DATA")] if folder]
     if chosen and not chosen[0].is_dir():
         raise DataError(f"MINIDIFF_DATA is set to {chosen[0]}, which is not a folder: correct it, or unset it")
-    return [*chosen, *(root / "data" for root in clones()), cache_folder()]
+    return [*chosen, *(root / "data" for root in clones()), *_caches()]
 
 
 def search(relative_path: str) -> Path | None:
@@ -62,7 +79,7 @@ def find(relative_path: str) -> Path:
     """The path of a data file or folder, such as "sprites/sprites.png". DataError where none is found."""
     path = search(relative_path)
     if path is None:
-        places = ", ".join(str(folder) for folder in data_folders())
+        places = ", ".join(str(folder) for folder in data_folders()) or "no folder, since none is known"
         raise DataError(
             f"{relative_path} is missing (looked in {places}): in minidiff's repository, restore it with"
             f" git checkout -- data/{relative_path}, or set MINIDIFF_DATA to a folder that holds it"
@@ -73,7 +90,7 @@ def find(relative_path: str) -> Path:
 def damaged(path: Path, what: str) -> DataError:
     """The error for a file that is there but wrong, with the way to get it back."""
     mend = "put a good copy in its place"
-    if path.is_relative_to(cache_folder() / "fashion-mnist"):
+    if any(path.is_relative_to(cache / "fashion-mnist") for cache in _caches()):
         mend = "delete it, and it will be downloaded again"
     for root in clones():
         if path.is_relative_to(root / "data"):

@@ -7,6 +7,8 @@ import io
 import math
 import struct
 import tarfile
+import threading
+import time
 import warnings
 import zlib
 from pathlib import Path
@@ -106,12 +108,10 @@ def fetch_fashion_mnist() -> Path:
 def _download(url: str, path: Path, shape: tuple[int, ...], sha256: str) -> None:
     """Fetch, verify, then write: to a temporary file in the same folder, which takes the name in one atomic step."""
     from http.client import HTTPException
-    from urllib.request import urlopen
 
     instead = "restore Fashion-MNIST with git checkout -- data/fashion-mnist in minidiff's repository"
     try:
-        with urlopen(url, timeout=15) as response:
-            compressed = response.read(2 * math.prod(shape) + 1024)  # more is not this file
+        compressed = _fetched(url, 2 * math.prod(shape) + 1024)  # more is not this file
         parse_idx(compressed, shape, sha256)
     except ValueError as error:
         raise DataError(f"what {url} sent {error}, so it was not kept: try again, or {instead}") from error
@@ -122,6 +122,37 @@ def _download(url: str, path: Path, shape: tuple[int, ...], sha256: str) -> None
     except OSError as error:
         advice = f"give that folder room for 30 MB and the right to write, or {instead}"
         raise DataError(f"{path} cannot be written ({error.strerror}): {advice}") from error
+
+
+PATIENCE, LEAST_SPEED = 15, 10_000  # seconds in which nothing need come, and bytes a second from then on
+
+
+def _fetched(url: str, most: int) -> bytes:
+    """What a server sends, up to `most` bytes. TimeoutError if it is slower than LEAST_SPEED, in whatever it does."""
+    from urllib.request import urlopen
+
+    content, failed, given_up = bytearray(), [], threading.Event()
+
+    def fetch() -> None:
+        try:
+            with urlopen(url, timeout=PATIENCE) as response:
+                while len(content) < most and not given_up.is_set() and (piece := response.read1(1 << 16)):
+                    content.extend(piece)
+        except Exception as error:
+            failed.append(error)
+
+    worker = threading.Thread(target=fetch, daemon=True)  # a header may come byte by byte too, an address never
+    worker.start()
+    begun = time.monotonic()
+    while worker.is_alive():
+        worker.join(0.05)
+        seconds = time.monotonic() - begun
+        if worker.is_alive() and len(content) < LEAST_SPEED * (seconds - PATIENCE):
+            given_up.set()
+            raise TimeoutError(f"{len(content):,} bytes came in {seconds:.0f} s")
+    if failed:
+        raise failed[0]
+    return bytes(content)
 
 
 SPRITES_SHIFT, SPRITES_SCALE = 0.668303, 0.412452  # mean and deviation over all pixels and colours, on white
@@ -190,8 +221,8 @@ def cifar10(split: str = "train") -> Data:
 
 
 def _cifar10_archive() -> bytes:
-    name = CIFAR10_URL.rsplit("/", 1)[1]
-    path, fetch = search(name), f"download {CIFAR10_URL} (170 MB) to {cache_folder() / name}"
+    path = search(name := CIFAR10_URL.rsplit("/", 1)[1])
+    fetch = f"download {CIFAR10_URL} (170 MB) to {path or cache_folder() / name}"
     if path is None:
         raise DataError(
             f"CIFAR-10 does not come with minidiff: {fetch}, or set MINIDIFF_DATA to a folder that holds it"

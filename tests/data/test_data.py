@@ -1,5 +1,6 @@
 """Data sets against their geometry, files against every way they can be wrong."""
 
+import contextlib
 import dataclasses
 import gzip
 import hashlib
@@ -9,6 +10,7 @@ import socket
 import struct
 import tarfile
 import threading
+import time
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -695,6 +697,25 @@ def test_cifar10_that_is_missing_is_asked_for_and_not_downloaded(alone):
 # ---- where files are looked for
 
 
+def test_without_a_home_all_but_downloads_goes_on(alone, monkeypatch):
+    """HOME is not set, and the system does not know the user: where a container gives a number nobody has."""
+
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(files.Path, "home", unknown)
+    for call in (data.fashion_mnist, data.cifar10, data.cache_folder):
+        with pytest.raises(DataError, match="no home folder: set HOME to a folder"):
+            call()
+    with pytest.raises(DataError, match="looked in no folder, since none is known"):
+        data.sprites()
+    assert str(files.damaged(alone / "x", "is wrong")).endswith("put a good copy in its place")
+    monkeypatch.setattr(files, "clones", lambda: [REPOSITORY])
+    assert data.data_folders() == [REPOSITORY / "data"] and len(data.sprites("test")) == 134
+
+
 def test_order_is_environment_repository_cache(alone, monkeypatch):
     places = [alone / "chosen", alone / "clone" / "data", alone / "cache" / "minidiff"]
     for place in places:
@@ -845,6 +866,58 @@ def test_a_file_the_server_lacks(server):
     server.files.clear()
     with pytest.raises(DataError, match="could not be fetched .*404"):
         data.fashion_mnist()
+
+
+@pytest.mark.parametrize("slow", ["body", "header", "pause"])
+def test_a_server_that_drips_is_given_up(slow, alone, monkeypatch):
+    """Each byte comes well within the time that a socket waits for one, so that alone would wait for a year."""
+    monkeypatch.setattr(sources, "PATIENCE", 0.2)
+    over = threading.Event()
+
+    def drip(server):
+        talk, _ = server.accept()
+        with talk, contextlib.suppress(OSError):
+            talk.sendall(b"HTTP/1.0 200 OK\r\n" + (b"" if slow == "header" else b"Content-Length: 26421880\r\n\r\n"))
+            while slow != "pause" and not over.wait(0.02):
+                talk.sendall(b"x")
+            over.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(sources, "FASHION_MNIST_URL", f"http://127.0.0.1:{server.getsockname()[1]}/")
+        thread = threading.Thread(target=drip, args=[server])
+        thread.start()
+        begun = time.monotonic()
+        try:
+            said = r"could not be fetched \((.* came in \d s|timed out)\): connect to the network, or restore"
+            with pytest.raises(DataError, match=said) as caught:
+                data.fashion_mnist()
+            assert time.monotonic() - begun < 10 and "\n" not in str(caught.value)
+        finally:
+            over.set()
+            thread.join()
+    assert not (alone / "cache").exists()
+
+
+def test_a_server_that_is_slow_but_keeps_to_the_least_speed_is_waited_for(alone, monkeypatch):
+    monkeypatch.setattr(sources, "PATIENCE", 1)
+    monkeypatch.setattr(sources, "LEAST_SPEED", 100)
+
+    def trickle(server):
+        talk, _ = server.accept()
+        with talk:
+            talk.recv(4096)  # or closing would reset it
+            talk.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+            for _ in range(8):
+                time.sleep(0.15)
+                talk.sendall(b"x" * 100)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=trickle, args=[server])
+        thread.start()
+        begun = time.monotonic()
+        assert sources._fetched(f"http://127.0.0.1:{server.getsockname()[1]}/", 10_000) == b"x" * 800
+        assert time.monotonic() - begun > 1
+        thread.join()
 
 
 def test_no_network_is_one_sentence(alone, monkeypatch):
