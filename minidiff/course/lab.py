@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..data.files import clones
+from ..data.files import clones, home
 
 FIRST = "notebooks/00_start_here.ipynb"
 
@@ -28,12 +28,21 @@ def command(root: Path, browser: bool, extra: list[str]) -> list[str]:
     options += ["--LabApp.extension_manager=readonly"]
     options += [] if browser else ["--no-browser"]
     options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    safe = ["-P"] if sys.version_info >= (3, 11) else []  # or a jupyterlab.py in the current folder would be run
-    return [sys.executable, *safe, "-m", "jupyterlab", *options, *extra]
+    return [*calling("jupyterlab.labapp", "main"), *options, *extra]
+
+
+def calling(module: str, function: str) -> list[str]:
+    """The command that calls a library's function, whatever modules of its name are in the current folder.
+
+    `python -m` would run those; its option -P, which keeps the folder out, came with Python 3.11 and stays on.
+    """
+    start = "import sys; sys.path[:] = filter(None, sys.path)"
+    return [sys.executable, "-c", f"{start}; from {module} import {function} as start; sys.exit(start())"]
 
 
 def open_lab(browser: bool = True, extra: list[str] | None = None) -> int:
     """Start JupyterLab at notebook 00 and wait until it ends, whatever asks it to; returns its exit status."""
+    home()  # without one Jupyter fails
     arguments, asked = command(course(), browser, extra or []), []
     servers: list[subprocess.Popen] = []
 

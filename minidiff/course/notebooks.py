@@ -4,13 +4,17 @@ nbval compares text literally, but passes a cell that never ran, ignores picture
 somebody's home folder. `problems` lists such things.
 """
 
+import asyncio
+import atexit
 import copy
 import json
 import os
 import re
+import signal
 import sys
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -20,7 +24,8 @@ from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
-from ..data.files import ROOT, clones, write_atomically
+from ..data.files import ROOT, clones, home, write_atomically
+from .lab import calling
 
 # What kernels need so that outputs do not depend on who runs them; tests/pictures.py gives it to nbval's kernels too.
 ENVIRONMENT = {
@@ -30,10 +35,12 @@ ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
-LARGEST = 1_000_000  # bytes
+LARGEST = 1_000_000  # bytes of a notebook
+MOST = 10 * LARGEST  # characters that a cell may show while it runs
 TYPES = {"text/plain", "text/html", "text/markdown", "text/latex", "image/png"}
 UNSTABLE = ("clear_output", "interact(", "interactive_output", "Output()", "tqdm", "%time", "os.system")
 MACHINE = re.compile(r"(?<![\w.])/(?:home|root|tmp|Users|work|opt|var|mnt)/\w|[A-Z]:\\Users\\")
+OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.M)  # what a carriage return sends a terminal back over
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
 MARKER = re.compile(r"^\s*#+\s*(?:NBVAL_SKIP|NBVAL_IGNORE_OUTPUT|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$", re.M)
 
@@ -41,6 +48,7 @@ MARKER = re.compile(r"^\s*#+\s*(?:NBVAL_SKIP|NBVAL_IGNORE_OUTPUT|PYTEST_VALIDATE
 def main_run(paths: list[Path]) -> int:
     """Run notebooks (default: all of the course) and store their outputs. Prints a line each; 1 if any failed."""
     failed = False
+    home()  # without one no kernel starts
     for path in paths or every():
         begun = time.perf_counter()
         try:
@@ -85,11 +93,72 @@ def load(path: Path) -> nbformat.NotebookNode:
 
 
 class ThisPython(AsyncKernelManager):
-    """Starts the Python that runs minidiff, whatever is registered as python3 on this machine."""
+    """Starts the Python that runs minidiff, whatever is registered as python3 on this machine, and ipykernel itself."""
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+        start = [*calling("ipykernel.kernelapp", "launch_new_instance"), "-f", "{connection_file}"]
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict() | {"argv": start})
+
+
+class Client(NotebookClient):
+    """Runs a notebook, and ends it when asked to, or when a cell shows more than MOST, which may fill the memory."""
+
+    held = 0  # characters that the cell shows
+    over: int | None = None  # the first cell that showed too many
+    asked: int | None = None  # the signal that asked for an end
+
+    def output(self, outs, msg, *place):  # place: the number of its display, and of its cell
+        shown = super().output(outs, msg, *place)
+        self.held = _length(msg["content"]) + (0 if outs == [shown] else self.held)
+        if self.held > MOST and self.over is None and self.task_poll_for_reply:
+            self.over = place[-1]
+            self.task_poll_for_reply.cancel()
+        return shown
+
+    async def async_start_new_kernel(self, **options):
+        """Replace nbclient's handlers of signals, set just before, which would tell of a kernel that died."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def end(number: int) -> None:
+            if self.asked is None and task:
+                self.asked = number
+                task.cancel()
+
+        with suppress(RuntimeError):  # Windows has none: there Ctrl-C raises KeyboardInterrupt
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, end, number)
+        await super().async_start_new_kernel(**options)
+
+
+def _length(content: object) -> int:
+    """How many characters a message holds, at any depth."""
+    if isinstance(content, (dict, list)):
+        return sum(map(_length, content.values() if isinstance(content, dict) else content))
+    return len(str(content))
+
+
+def _execute(client: Client, **options) -> None:
+    """Run a client's notebook, and end its kernel however that ends.
+
+    NotebookError where a cell shows too much; KeyboardInterrupt or SystemExit where a signal asked for an end.
+    """
+    loop = asyncio.SelectorEventLoop()  # Jupyter's sockets want this one on Windows too
+    task = loop.create_task(client.async_execute(**options))
+    try:
+        loop.run_until_complete(asyncio.wait([task]))
+    finally:
+        for left in (rest := asyncio.all_tasks(loop)):
+            left.cancel()
+        loop.run_until_complete(asyncio.gather(task, *rest, return_exceptions=True))
+        loop.close()
+        if client.km is None:  # or nbclient would fail at the exit to end a kernel that has ended
+            atexit.unregister(client._cleanup_kernel)
+    if client.asked is not None:
+        raise KeyboardInterrupt if client.asked == signal.SIGINT else SystemExit(128 + client.asked)
+    if client.over is not None:  # asked first: a cell's last message may come when its end can no more be cancelled
+        raise NotebookError(f"cell {client.over} shows more than {MOST:,} characters: show less")
+    task.result()
 
 
 def environment() -> dict[str, str]:
@@ -100,19 +169,16 @@ def environment() -> dict[str, str]:
 
 def run(path: Path) -> None:
     """Run one notebook from the top in a fresh kernel and write it back with its outputs, whole or not at all."""
-    before, notebook, started = path.read_bytes() if path.is_file() else None, load(path), []
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    client = NotebookClient(notebook, timeout=900, kernel_manager_class=ThisPython,
-                            record_timing=False, store_widget_state=False,
-                            coalesce_streams=True,  # when a kernel flushes depends on how busy the machine is
-                            on_cell_start=lambda cell, cell_index: started.append(cell_index),
-                            resources={"metadata": {"path": str(path.resolve().parent)}})  # fmt: skip
+    before, notebook, started = path.read_bytes() if path.is_file() else None, _cleared(load(path)), []
+    client = Client(notebook, timeout=900, kernel_manager_class=ThisPython,
+                    record_timing=False, store_widget_state=False,
+                    on_cell_start=lambda cell, cell_index: started.append(cell_index),
+                    resources={"metadata": {"path": str(path.resolve().parent)}})  # fmt: skip
     try:
         with open(os.devnull, "w") as silence:  # ipykernel warns there about its own transport
-            client.execute(env=environment(), stderr=silence)
+            _execute(client, env=environment(), stderr=silence)
+    except NotebookError:
+        raise
     except (CellExecutionError, CellTimeoutError, RuntimeError) as error:  # RuntimeError: a kernel that died
         what = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error)
         where = f"cell {started[-1]} failed" if started else "no kernel could be started"
@@ -122,17 +188,50 @@ def run(path: Path) -> None:
     write_atomically(path, _settled(notebook).encode())
 
 
+def _cleared(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook as if it had never been run."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return notebook
+
+
 def _settled(notebook: nbformat.NotebookNode) -> str:
     """The notebook as text, without anything that differs from run to run."""
     notebook = copy.deepcopy(notebook)
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": {"name": "python"}})
     for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
         for output in cell.get("outputs", []):
             output.pop("transient", None)
             if output.output_type == "error":  # an expected one: the traceback names files of this machine
                 output.traceback = [f"{output.ename}: {output.evalue}"]
     return nbformat.writes(notebook) + "\n"
+
+
+def _joined(outputs: list) -> list:
+    """A cell's outputs, each stream in one piece: when a kernel flushes depends on how busy the machine is.
+
+    The piece stands where the stream began, standard output before standard error. nbclient can join them too, but
+    takes minutes over a line of a million letters.
+    """
+    kept: list = []
+    pieces: dict[str, list[str]] = {}
+    for output in outputs:
+        if output.output_type != "stream":
+            kept.append(output)
+        elif output.name not in pieces:
+            late = output.name == "stdout" and bool(kept) and kept[-1].get("name") == "stderr"
+            kept.insert(len(kept) - late, output)
+        if output.output_type == "stream":
+            pieces.setdefault(output.name, []).append(output.text)
+    for output in kept:
+        if output.output_type == "stream":
+            output.text = OVERWRITTEN.sub("", "".join(pieces[output.name]))
+    return kept
 
 
 def problems(path: Path) -> list[str]:

@@ -151,6 +151,17 @@ def test_every_status_is_documented():
     assert all(f"{name}" in cli.__doc__.splitlines()[0] for name in cli.ROOMS)
 
 
+@pytest.mark.parametrize("arguments", [["lab"], ["notebooks", "run"]])
+def test_jupyter_without_a_home_gets_one_sentence(arguments, monkeypatch, capsys):
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", unknown)
+    assert cli.main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert "has no home folder: set HOME" in err and err.count("\n") == 1 and not out
+
+
 def without(names, *arguments, optimised=False):
     """(status, stdout, stderr) of a command where these libraries cannot be imported."""
     code = f"import sys\nfor name in {names!r}: sys.modules[name] = None\n"
