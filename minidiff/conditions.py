@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from .refusals import described, instance, require, tensor
+
 Condition = Mapping[str, Tensor]
 
 
@@ -28,8 +30,11 @@ def complete(condition: Mapping, nulls: Condition, x: Tensor) -> dict[str, Tenso
 
     Raises ValueError for a name that the network does not know, and for values of another kind, shape or row count.
     """
-    given = {name for name, value in condition.items() if value is not None}
-    if unknown := sorted(given - nulls.keys(), key=str):
+    require(instance("x", x, Tensor, "a tensor, (B, *)").ndim, "x must have one row a sample, (B, *); got one number")
+    for name, given in (("condition", condition), ("nulls", nulls)):
+        instance(name, given, Mapping, "a dict from names to tensors")
+    told = {name for name, value in condition.items() if value is not None}
+    if unknown := sorted(told - nulls.keys(), key=str):
         said, known = ", ".join(map(str, unknown)), ", ".join(nulls) or "no condition"
         raise ValueError(f"this network knows no {said}: it knows {known}; leave that out, or build it with that")
     return {name: _rows(name, condition.get(name), null, x) for name, null in nulls.items()}
@@ -40,8 +45,8 @@ def _rows(name: str, value: object, null: Tensor, x: Tensor) -> Tensor:
     shape = (len(x), *null.shape)
     if value is None:
         return null.to(x.device, non_blocking=True).expand(shape)
-    value = torch.as_tensor(value)
-    if value.dtype == torch.bool or value.is_complex() or (value.is_floating_point() and not null.is_floating_point()):
+    value = tensor(name, value)
+    if value.dtype == torch.bool or (value.is_floating_point() and not null.is_floating_point()):
         kind = "real" if null.is_floating_point() else "whole"
         raise ValueError(f"{name} holds {value.dtype}: this network takes {kind} numbers there, {_shapes(null)}")
     if value.shape not in (null.shape, (1, *null.shape), shape):
@@ -56,8 +61,13 @@ def _shapes(null: Tensor) -> str:
 
 def hide(condition: Condition, nulls: Condition, hidden: Tensor) -> dict[str, Tensor]:
     """The null in the rows where hidden, (B,) bool, is True; what has no null stays as it is."""
+    for name, given in (("condition", condition), ("nulls", nulls)):
+        instance(name, given, Mapping, "a dict from names to tensors")
+    hidden = tensor("hidden", hidden)
     told = dict(condition)
     for name in condition.keys() & nulls.keys():
         rows, null = condition[name], nulls[name]
+        fits = hidden.dtype == torch.bool and hidden.shape == rows.shape[:1]
+        require(fits, f"hidden is {described(hidden)}: give {len(rows)} booleans, one a sample")
         told[name] = torch.where(hidden.reshape(-1, *[1] * null.ndim), null.to(rows), rows)
     return told

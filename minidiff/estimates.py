@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .refusals import function, require, tensor, whole
+from .refusals import described, function, require, tensor, whole
 
 
 class Estimate(NamedTuple):
@@ -73,8 +73,8 @@ def floor(metric: Callable, real: Tensor, n: int, m: int, *, draws: int = 10) ->
 
 def random_folds(rows: int, folds: int) -> tuple[Tensor, ...]:
     """Row numbers in a fixed random order, in so many parts, whose sizes differ by at most one."""
-    require(rows >= 2, f"{folds} parts of {rows} rows: there must be at least 2, and a row for each")
-    whole(f"{folds} parts of {rows} rows: their number", folds, 2, rows)
+    whole(f"{described(folds)} parts of {described(rows)} rows: the number of rows", rows, 2)
+    whole(f"{described(folds)} parts of {rows} rows: their number", folds, 2, rows)
     return torch.randperm(rows, generator=torch.Generator().manual_seed(0)).tensor_split(folds)
 
 
@@ -87,5 +87,8 @@ def _number(value: Any) -> Tensor:
 
 def proportion(right: Tensor) -> Estimate:
     """The fraction that is True, with the binomial standard error."""
+    right = tensor("right", right)
+    fits = right.dtype == torch.bool and right.ndim == 1 and len(right)
+    require(fits, f"right is {described(right)}: give booleans, (N,), one a sample")
     p = right.double().mean().item()
     return Estimate(p, math.sqrt(p * (1 - p) / len(right)))

@@ -5,6 +5,7 @@ They take a label too: y, an int or (B,) int64, keeps one component or one class
 number of components or classes, keeps all. Data may be tensors, NumPy arrays or lists; answers have x_t's dtype.
 """
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -31,6 +32,9 @@ def of_gaussian(mean: Tensor | float, std: Tensor | float, schedule: Schedule) -
     def predict(x_t: Tensor, t: Time) -> Prediction:
         x = _wide(x_t)
         alpha, sigma = at(schedule, t, x)
+        if not _broadcast(x.shape, mean.shape, std.shape):
+            said = f"mean has the shape {tuple(mean.shape)} and std {tuple(std.shape)}"
+            raise ValueError(f"{said}, which do not broadcast against a sample, {tuple(x.shape[1:])}")
         gain = alpha * std**2 / (alpha**2 * std**2 + sigma**2).clamp(min=TINY)
         x0 = mean + gain * (x - alpha * mean)
         return solve(x_t, x0.to(x_t), "x0", schedule, t)
@@ -80,8 +84,8 @@ def of_points(points: Tensor, schedule: Schedule, labels: Tensor | None = None, 
     Raises ValueError for an empty set, numbers that are not finite and labels of another length.
     """
     points, labels = data("points", points, 2), None if labels is None else tensor("labels", labels)
-    fit = len(points) and (labels is None or labels.shape == points.shape[:1])
-    require(fit, f"of_points needs points (N, *), N >= 1, and labels (N,) or None; got {tuple(points.shape)}")
+    fit = labels is None or (labels.shape == points.shape[:1] and not labels.is_floating_point())
+    require(fit, f"of_points needs points (N, *), N >= 1, and whole labels (N,) or None; got {tuple(points.shape)}")
     if labels is not None:
         classes = int(labels.max()) + 1 if classes is None else whole("classes", classes, int(labels.max()) + 1)
     flat, rows = points.flatten(1), max(1, CHUNK // len(points))
@@ -98,6 +102,15 @@ def of_points(points: Tensor, schedule: Schedule, labels: Tensor | None = None, 
         return solve(x_t, x0.reshape(x_t.shape).to(x_t), "x0", schedule, t)
 
     return Denoiser(schedule, predict)
+
+
+@cache
+def _broadcast(shape: torch.Size, *others: torch.Size) -> bool:
+    """Whether the others broadcast against a shape, and leave it as it is."""
+    try:
+        return torch.broadcast_shapes(shape, *others) == shape
+    except RuntimeError:
+        return False
 
 
 def _wide(x_t: Tensor) -> Tensor:
@@ -137,7 +150,14 @@ def mask_other_labels(logits: Tensor, labels: Tensor | None, null: int | None, y
     if labels is None or null is None:
         raise ValueError("this exact denoiser was made without labels: give labels=..., or leave y out")
     y = tensor("y", y).to(labels.device)
-    if y.is_floating_point() or y.ndim > 1 or y.numel() not in (1, len(logits)) or (y < 0).any() or (y > null).any():
+    if (
+        y.is_floating_point()
+        or y.dtype == torch.bool
+        or y.ndim > 1
+        or y.numel() not in (1, len(logits))
+        or (y < 0).any()
+        or (y > null).any()
+    ):
         given = y.flatten().tolist()[:8]
         raise ValueError(f"y must be a label from 0 to {null} ({null} means any), or one a sample; got {given}")
     y = y.reshape(-1, 1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .predictions import AnyDenoiser, Denoiser, Prediction, path_of, solve
-from .refusals import number, require
+from .refusals import call, flag, instance, number, require
 from .schedules import Time, at
 
 
@@ -59,11 +59,12 @@ def steer(denoiser: AnyDenoiser, log_likelihood: Callable[[Tensor, Time], Tensor
     larger one keeps the plain prediction there, since x_t says nothing about y.
     """
     number("scale", scale)
+    instance("log_likelihood", log_likelihood, Callable, "a function (x_t, t) -> (B,)")
 
     def predict(x_t: Tensor, t: Time) -> Prediction:
         with torch.inference_mode(False), torch.enable_grad():
             x = x_t.clone().detach().requires_grad_()
-            value = log_likelihood(x, t)
+            value = call("log_likelihood", log_likelihood, x, t)
             fit = isinstance(value, Tensor) and value.shape == x.shape[:1] and value.requires_grad
             require(fit, f"log_likelihood must return one number a sample, ({len(x)},), differentiable in x_t")
             (gradient,) = torch.autograd.grad(value.sum(), x)
@@ -110,7 +111,7 @@ def threshold(denoiser: AnyDenoiser, quantile: float = 0.995, limit: float = 1.0
 
 
 def _limited(denoiser: AnyDenoiser, change: Callable[[Tensor], Tensor], keep_eps: bool) -> Denoiser:
-    require(isinstance(keep_eps, bool), f"keep_eps must be True or False, whether eps stays; got {keep_eps!r:.60}")
+    flag("keep_eps, whether eps stays,", keep_eps)
 
     def predict(x_t: Tensor, t: Time, **cond) -> Prediction:
         plain = denoiser(x_t, t, **cond)

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from .estimates import Estimate
 from .predictions import AnyDenoiser, path_of
-from .refusals import number, require, whole
+from .refusals import instance, number, require, whole
 from .samplers import monotone, noise_like, velocity
-from .schedules import Random, data, evaluate
+from .schedules import Random, data, evaluate, refuse_odd_random
 
 
 def log_prob(denoiser: AnyDenoiser, x: Tensor, times: Tensor, *, probes: int = 0, generator: Random = None) -> Estimate:
@@ -32,6 +32,7 @@ def log_prob(denoiser: AnyDenoiser, x: Tensor, times: Tensor, *, probes: int = 0
 
     Raises ValueError for one probe, other times, and an end where the velocity is infinite.
     """
+    refuse_odd_random(generator)
     known = number("probes", probes) == 0 or (probes >= 2 and probes % 1 == 0)
     require(known, f"probes must be 0 (exact) or at least 2, to know the error; got {probes}")
     x, stops = data("x", x, 2), monotone(path_of(denoiser), times, rising=False)[::-1]
@@ -118,7 +119,7 @@ def bits_per_dim(log_p: Estimate, dims: int, unit: float) -> Estimate:
     density must be that of data with uniform noise in [0, 1) added to the whole numbers: then this is an upper bound.
     """
     require(number("unit", unit) > 0, f"unit, the whole numbers in one unit of x, must be above 0; got {unit}")
-    require(isinstance(log_p, Estimate), f"log_p must be an Estimate, as log_prob and elbo give; got {log_p!r:.60}")
+    instance("log_p", log_p, Estimate, "an Estimate, as log_prob and elbo give")
     dims = whole("dims", dims)
     return Estimate(math.log2(unit) - log_p.value / (dims * math.log(2)), log_p.error / (dims * math.log(2)))
 

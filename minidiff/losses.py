@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .predictions import LearnedDenoiser, coefficients
-from .schedules import Schedule, angle, at, evaluate, inside, log_snr, pair, rates, t_max
+from .predictions import LearnedDenoiser, coefficients, learned
+from .refusals import choice, number
+from .schedules import Schedule, angle, at, evaluate, inside, log_snr, pair, rates, refuse_no_samples, t_max
 
 Levels = Callable[[int, torch.Generator], Tensor]  # (n, generator) -> n training times t
 Weight = Callable[[Tensor], Tensor]  # t (B,) -> a factor for each sample's loss
@@ -25,10 +26,11 @@ def denoising_loss(denoiser: LearnedDenoiser, x0: Tensor, t: Tensor, eps: Tensor
     Returns (B,), a mean over each sample's coordinates. To choose a target is to choose a weight on the error of x0:
     (det / sigma)^2, with det = alpha * b - sigma * a. Raises ValueError for an eps of another shape.
     """
+    alpha, sigma = at(learned(denoiser).schedule, t, x0)
     eps = torch.randn_like(x0) if eps is None else eps
+    refuse_no_samples("eps", eps)
     if eps.shape != x0.shape:
         raise ValueError(f"eps must be like x0, {tuple(x0.shape)}, or None to be drawn; got {tuple(eps.shape)}")
-    alpha, sigma = at(denoiser.schedule, t, x0)
     a, b = at(coefficients(denoiser.target, denoiser.schedule), t, x0)
     out = denoiser.output(alpha * x0 + sigma * eps, t, **cond)[:, : x0.shape[1]]  # without a learned variance
     return (out - (a * x0 + b * eps)).square().flatten(1).mean(1)
@@ -46,7 +48,7 @@ WEIGHTS: dict[str, Callable[[Schedule, Tensor], Tensor]] = {
 
 def snr_rate(schedule: Schedule, t: Tensor) -> Tensor:
     """d(alpha^2 / sigma^2) / dt, like t; negative, since noise grows."""
-    (alpha, sigma), (d_alpha, d_sigma) = schedule(t), rates(schedule, t)
+    (alpha, sigma), (d_alpha, d_sigma) = pair(schedule, t), rates(schedule, t)
     return 2 * (alpha / sigma) ** 2 * (d_alpha / alpha - d_sigma / sigma)
 
 
@@ -56,8 +58,8 @@ def weighting(name: str, denoiser: LearnedDenoiser) -> Weight:
     The loss on a target weighs errors of x0 by (det / sigma)^2 already; that is divided out. Raises ValueError for an
     unknown name.
     """
-    if name not in WEIGHTS:
-        raise ValueError(f"unknown weighting {name!r}; choose from {', '.join(WEIGHTS)}")
+    choice("the weighting", name, WEIGHTS)
+    learned(denoiser)
 
     def weight(t: Tensor) -> Tensor:
         t = inside(denoiser.schedule, t)  # at the very ends some weights are infinite, and their factors 0 * infinity
@@ -78,6 +80,8 @@ def lognormal(schedule: Schedule, mean: float = -0.5, std: float = 1.2) -> Level
 
     Their P_mean = -1.2 for data of spread 0.5 is -0.5 for data of spread 1.
     """
+    number("mean", mean)
+    number("std", std, 0)
     return _levels(
         schedule, lambda share: torch.atan(torch.exp(mean + std * torch.special.ndtri(share))) * (2 / math.pi)
     )

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from .predictions import rescale as rescale  # part of the dictionary
 from .predictions import solve, target_of
-from .refusals import number, require, whole
+from .refusals import choice, described, number, require, whole
 from .samplers import drift_and_diffusion as drift_and_diffusion  # part of the dictionary
-from .schedules import Schedule, Time, angle, at, betas, flow, from_betas, time_at
+from .schedules import Schedule, Time, angle, at, betas, flow, from_betas, refuse_no_samples, time_at
 
 # clock: (value -> r, r -> value), both of NumPy numbers, for which 1 / 0 is infinity
 CLOCKS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
@@ -51,10 +51,10 @@ def translate(value: float, source: str, goal: str) -> float:
     the source does not have.
     """
     for name in (source, goal):
-        require(str(name) in CLOCKS, f"unknown clock {name!r}; choose from {', '.join(CLOCKS)}")
+        choice("a clock", name, CLOCKS)
     with np.errstate(all="ignore"):
         ratio = CLOCKS[source][0](np.float64(number("value", value, -math.inf, math.inf)))
-        require(ratio >= 0, f"the clock {source!r} never shows {value!r}: that is no noise level")
+        require(ratio >= 0, f"the clock {source!r} never shows {described(value)}: that is no noise level")
         return float(CLOCKS[goal][1](np.float64(ratio)))
 
 
@@ -70,9 +70,9 @@ def convert_output(out: Tensor, x_t: Tensor, source: str, goal: str, schedule: S
     source, goal: names in OUTPUTS; "score" is a goal too, where there is noise.
     schedule, t: the path of x_t, and a float, or a tensor () or (B,), on it.
     """
-    known = str(source) in OUTPUTS and str(goal) in (*OUTPUTS, "score")
-    require(known, f"unknown output {source!r} or {goal!r}; choose from {', '.join(OUTPUTS)}, or score as a goal")
-    sign, target = OUTPUTS[source]
+    sign, target = OUTPUTS[choice("the output", source, OUTPUTS)]
+    choice("the goal", goal, (*OUTPUTS, "score"))
+    refuse_no_samples("out", out, 0)
     x0, eps = solve(x_t, sign * out, target, schedule, t)
     if goal == "score":
         sigma = at(schedule, t, x_t)[1]
@@ -142,12 +142,11 @@ def index_times(steps: int, spacing: str = "leading", total: int = 1000, offset:
 
     Raises ValueError for others, and where an index would lie beyond the table.
     """
-    steps, total = whole("steps", steps, 0), whole("total", total)
-    if spacing not in ("leading", "trailing", "linspace") or not 1 <= steps <= total:
-        raise ValueError(f"spacing is 'leading', 'trailing', 'linspace', steps 1 to {total}; got {spacing!r}, {steps}")
+    choice("spacing", spacing, ("leading", "trailing", "linspace"))
+    steps = whole("steps", steps, 1, whole("total", total))
     count = torch.arange(steps - 1, -1, -1, dtype=torch.float64)
     if spacing == "leading":
-        k = count * (total // steps) + number("offset", offset, 0, total - 1 - (steps - 1) * (total // steps))
+        k = count * (total // steps) + whole("offset", offset, 0, total - 1 - (steps - 1) * (total // steps))
     elif spacing == "trailing":
         k = ((count + 1) * (total / steps)).round() - 1
     else:

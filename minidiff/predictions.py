@@ -13,13 +13,14 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .conditions import complete, nulls_of
-from .refusals import number, require
-from .schedules import Schedule, Time, angle, at, evaluate, pair, rates, t_max, time_at
+from .refusals import call, choice, described, instance, number
+from .schedules import Schedule, Time, angle, at, evaluate, pair, rates, refuse_no_samples, t_max, time_at
 
 Inverse = tuple[tuple[float, float], tuple[float, float]]
 IDENTITY: Inverse = ((1.0, 0.0), (0.0, 1.0))
@@ -99,8 +100,7 @@ TARGETS: dict[str, Target] = {f.__name__.removesuffix("_target"): f for f in _TA
 
 def target_of(name: str) -> Target:
     """The target of that name. Raises ValueError where there is none."""
-    require(str(name) in TARGETS, f"unknown target {name!r:.60}; choose from {', '.join(TARGETS)}")
-    return TARGETS[name]
+    return TARGETS[choice("target", name, TARGETS)]
 
 
 def coefficients(target: str, schedule: Schedule) -> Schedule:
@@ -133,8 +133,10 @@ def solve(x_t: Tensor, out: Tensor, target: str, schedule: Schedule, t: Time) ->
     that x_t did not already say, that is, where the determinant alpha * b - sigma * a vanishes.
     """
     kind = TARGETS.get(str(target)) or target_of(target)
-    if not isinstance(out, Tensor) or out.shape != getattr(x_t, "shape", None):
-        raise TypeError(f"x_t and out must be tensors of one shape; got {type(x_t).__name__} and {type(out).__name__}")
+    refuse_no_samples("x_t", x_t, 0)
+    if not isinstance(out, Tensor) or out.shape != x_t.shape:
+        raise TypeError(f"x_t and out must be tensors of one shape; got {described(x_t)} and {described(out)}")
+    refuse_no_samples("out", out, 0)
     if isinstance(t, Tensor):  # each sample at its own t; what is not chosen must have finite gradients too
         (alpha, sigma), (a, b) = at(schedule, t, x_t), at(schedule, t, x_t, kind)
         clean = sigma == 0
@@ -165,9 +167,10 @@ class Denoiser:
 
     def __post_init__(self) -> None:
         t_max(self.schedule)  # refuse what is no schedule now
+        instance("predict", self.predict, Callable, "a function (x_t, t) -> Prediction")
 
     def __call__(self, x_t: Tensor, t: Time, **cond) -> Prediction:
-        return self.predict(x_t, t, **cond)
+        return call("predict", self.predict, x_t, t, **cond)
 
 
 class LearnedDenoiser(nn.Module):
@@ -181,6 +184,7 @@ class LearnedDenoiser(nn.Module):
 
     def __init__(self, net: nn.Module, schedule: Schedule, target: str = "v"):
         super().__init__()
+        instance("net", net, Callable, "a network, an nn.Module")
         coefficients(target, schedule)  # refuse an unknown name now, not after an hour of training
         self.net, self.schedule, self.target = net, schedule, target
 
@@ -198,7 +202,7 @@ class LearnedDenoiser(nn.Module):
         if x_t.dtype != torch.float32:
             own = next(self.net.parameters(), x_t).dtype
             seen, level = seen.to(own), level.to(own)
-        out = self.net(seen, level, **cond)
+        out = call("net", self.net, seen, level, **cond)
         shape = getattr(out, "shape", type(out).__name__)
         if shape != x_t.shape and shape != (len(x_t), *(2 * n for n in x_t.shape[1:2]), *x_t.shape[2:]):
             raise ValueError(f"a network must return x's shape, {tuple(x_t.shape)}, or twice its channels; got {shape}")
@@ -221,8 +225,13 @@ def path_of(denoiser: AnyDenoiser) -> Schedule:
     try:
         return denoiser.schedule
     except AttributeError:
-        kind = f"as LearnedDenoiser(net, cosine) makes of a network; got {denoiser!r:.60}"
+        kind = f"as LearnedDenoiser(net, cosine) makes of a network; got {described(denoiser)}"
         raise TypeError(f"this needs a denoiser, which owns its schedule, {kind}") from None
+
+
+def learned(denoiser: Any) -> LearnedDenoiser:
+    """A denoiser that has a network. Raises TypeError for others."""
+    return instance("denoiser", denoiser, LearnedDenoiser, "a LearnedDenoiser, a network with its schedule and target")
 
 
 def rescale(x_t: Tensor, source: Schedule, t: float, goal: Schedule, s: float) -> Tensor:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from inspect import signature
 from numbers import Integral
 from pathlib import Path
@@ -71,14 +71,54 @@ def choice(name: str, value: Any, names: Iterable[str]) -> str:
     raise ValueError(f"{name} must be one of {', '.join(map(repr, names))}; got {described(value)}")
 
 
-def function(name: str, value: Any, *given: Any) -> Callable:
-    """What can be called with as many arguments as are given. Raises TypeError."""
+def function(name: str, value: Any, *given: Any, **named: Any) -> Any:
+    """What can be called with arguments like these, and is no class. Raises TypeError.
+
+    name: what it is, for the sentence.
+    value: what may be a function.
+    given, named: such arguments.
+    """
     try:
-        signature(value).bind(*given)
+        called: Any = None if isinstance(value, type) else getattr(value, "forward", value)
+        signature(called).bind(*given, **named)
     except ValueError:  # written in C, without a signature
         return value
     except TypeError:
-        raise TypeError(f"{name} must be a function of {len(given)} arguments, not {described(value)}") from None
+        said = "".join(f" and {key}" for key in named)
+        raise TypeError(f"{name} must be a function of {len(given)} arguments{said}, not {described(value)}") from None
+    return value
+
+
+def call(name: str, value: Any, *given: Any, **named: Any) -> Any:
+    """What a function gives for these arguments. Raises TypeError, in a sentence where it takes others.
+
+    name: what it is, for the sentence.
+    value: the function.
+    given, named: the arguments.
+    """
+    try:
+        return value(*given, **named)
+    except TypeError:
+        function(name, value, *given, **named)
+        raise
+
+
+def instance(name: str, value: Any, kind: Any, wanted: str) -> Any:
+    """A value of a kind. Raises TypeError.
+
+    name: what it is, for the sentence.
+    value: what may be of that kind.
+    kind: a class, or several.
+    wanted: the kind in words, such as "a dict from names to tensors".
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {wanted}, not {described(value)}")
+    return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False. Raises ValueError."""
+    require(isinstance(value, bool), f"{name} must be True or False; got {described(value)}")
     return value
 
 
@@ -87,6 +127,14 @@ def generator(value: Any) -> torch.Generator | None:
     if value is not None and not isinstance(value, torch.Generator):
         raise TypeError(f"generator must be a torch.Generator or None, not {described(value)}")
     return value
+
+
+def device(value: Any) -> torch.device:
+    """A device, from its name too. Raises TypeError, and ValueError for a name that torch does not know."""
+    try:
+        return torch.device(instance("device", value, (str, torch.device), "a torch.device or its name"))
+    except RuntimeError:
+        raise ValueError(f"there is no device {described(value)}: name one, such as cpu or cuda:0") from None
 
 
 def path(name: str, value: Any) -> Path:
@@ -116,6 +164,13 @@ def tensor(name: str, value: Any, dtype: torch.dtype | None = None, *, finite: b
     if finite and not found.isfinite().all():
         raise ValueError(f"{name} holds numbers that are not finite (NaN, infinity): look for what first made one")
     return found if dtype is None else found.to(dtype)
+
+
+def floats(name: str, value: Any) -> Tensor:
+    """Floating-point numbers, from what `tensor` takes; one number in float64. Raises ValueError for whole ones."""
+    found = tensor(name, value, torch.float64 if type(value) in (int, float) else None)
+    require(found.is_floating_point(), f"{name} is {described(found)}: give floating-point numbers")
+    return found
 
 
 def integers(name: str, value: Any) -> Tensor:

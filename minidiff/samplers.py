@@ -30,8 +30,8 @@ import torch
 from torch import Tensor
 
 from .predictions import AnyDenoiser, Prediction, combine, path_of, velocity_target
-from .refusals import number, require, tensor
-from .schedules import Random, Schedule, evaluate, inside, normal, refuse_time, slopes
+from .refusals import choice, described, instance, number, require, tensor
+from .schedules import Random, Schedule, evaluate, inside, normal, refuse_odd_random, refuse_time, slopes
 
 
 class Step(Protocol):
@@ -62,6 +62,7 @@ def sample(
     Raises ValueError for other times, TypeError for what is no step or no denoiser.
     """
     refuse_no_step(step)
+    refuse_odd_random(generator)
     return _trajectory(step, denoiser, tensor("x", x), monotone(path_of(denoiser), times), generator)
 
 
@@ -89,17 +90,18 @@ def refuse_no_step(step: Step) -> None:
     if "generator" in (getattr(step, "__kwdefaults__", None) or ()):
         return  # the quick way to know most steps
     try:
-        signature(step).bind(None, None, 1.0, 0.0, generator=None)
+        signature(getattr(step, "forward", step)).bind(None, None, 1.0, 0.0, generator=None)
     except (TypeError, ValueError):
-        kind = f"got {step!r:.60}; a solver is made by a call, as dpm_solver_2m() is"
+        kind = f"got {described(step)}; a solver is made by a call, as dpm_solver_2m() is"
         raise TypeError(f"a step is a function (denoiser, x_t, t, s, *, generator) -> x_s; {kind}") from None
 
 
 def last(path: Iterable[Tensor]) -> Tensor:
     """The end of a path: x0 = last(sample(...)), holding one x at a time. Raises ValueError for an empty path."""
-    end = deque(path, maxlen=1)
+    require(getattr(path, "ndim", 1), f"a path is what sample gives, x after x, not {described(path)}")
+    end = deque(instance("path", path, Iterable, "what sample gives, x after x"), maxlen=1)
     require(end, "an empty path has no end")
-    return end[0]
+    return instance("the end of a path", end[0], Tensor, "a tensor")
 
 
 def remix(schedule: Schedule, prediction: Prediction, s: float) -> Tensor:
@@ -180,8 +182,7 @@ def ddpm_step(
     temperature: >= 0, multiplies the fresh noise.
     generator: of the fresh noise.
     """
-    known = variance in ("small", "large", "learned")
-    require(known, f"variance must be 'small', 'large' or 'learned'; got {variance!r}")
+    choice("variance", variance, ("small", "large", "learned"))
     refuse_noise(t, s, 1.0, temperature)
     alpha_s, sigma_s = evaluate(path_of(denoiser), s)
     prediction = denoiser(x_t, t)

@@ -10,7 +10,7 @@ To add a schedule, write one function of a tensor.
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from types import FunctionType
 from typing import Any
 from weakref import ref
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .refusals import number, require, tensor, whole
+from .refusals import call, choice, described, floats, instance, number, require, tensor, whole
 
 Schedule = Callable[[Tensor], tuple[Tensor, Tensor]]
 Time = float | Tensor  # a Python float while sampling; a tensor, () or (B,), while training
@@ -28,39 +28,62 @@ FLOATS = {torch.float32, torch.float64, torch.bfloat16, torch.float16}
 Random = torch.Generator | list[np.random.Generator] | None
 
 
+def _of_floats(schedule: Callable) -> Callable:
+    """The schedule, given its times as a tensor of floats whatever held them; TypeError or ValueError for others."""
+
+    @wraps(schedule)
+    def checked(t: Tensor, *ends: float, **named: float) -> tuple[Tensor, Tensor]:
+        return schedule(floats("t", t), *ends, **named)
+
+    return checked
+
+
+@_of_floats
 def linear_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tuple[Tensor, Tensor]:
     """DDPM's linear betas in continuous time (Song et al. 2021, Eq. 33); t in [0, 1]."""
+    _refuse_betas(beta_min, beta_max)
     return _preserving(-0.5 * (beta_min * t + (beta_max - beta_min) * t**2 / 2))
 
 
+@_of_floats
 def quadratic_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tuple[Tensor, Tensor]:
     """Betas whose square root is linear in t, so they start more gently; t in [0, 1].
 
     From the code of latent diffusion (Rombach et al. 2022), and of Stable Diffusion, which has other ends; diffusers
     calls it "scaled_linear".
     """
+    _refuse_betas(beta_min, beta_max)
     root, slope = math.sqrt(beta_min), math.sqrt(beta_max) - math.sqrt(beta_min)
     return _preserving(-0.5 * (root**2 * t + root * slope * t**2 + slope**2 * t**3 / 3))
 
 
+def _refuse_betas(low: float, high: float) -> None:
+    rise = 0 <= number("beta_min", low) <= number("beta_max", high) > 0
+    require(rise, f"betas must rise from beta_min to beta_max, 0 or more; got {low} and {high}")
+
+
+@_of_floats
 def cosine(t: Tensor) -> tuple[Tensor, Tensor]:
     """A quarter turn from data to noise (Nichol & Dhariwal 2021, Eq. 17, with s = 0); t in [0, 1]."""
     turn = math.pi / 2 * t
     return torch.cos(turn).abs(), torch.sin(turn)  # abs: in float32 the cosine of a right angle is -4e-8
 
 
+@_of_floats
 def sigmoid(t: Tensor, start: float = -3.0, end: float = 3.0) -> tuple[Tensor, Tensor]:
     """alpha^2 falls along a logistic curve, gently at both ends (Jabri et al. 2023; Chen 2023); t in [0, 1].
 
     With S the logistic function, alpha^2 = (S(-z) - S(-end)) / (S(-start) - S(-end)) at z = start + (end - start) t.
     The differences are written as S(a) - S(b) = -S(a) S(-b) expm1(b - a), which does not cancel near the ends.
     """
+    require(number("start", start) < number("end", end), f"start must be below end; got {start} and {end}")
     z, span = start + (end - start) * t, start - end
     signal = torch.sigmoid(-z) * torch.expm1(span * (1 - t)) * ((1 + math.exp(start)) / math.expm1(span))
     noise = torch.sigmoid(z) * torch.expm1(span * t) * ((1 + math.exp(-end)) / math.expm1(span))
     return signal.sqrt(), noise.sqrt()
 
 
+@_of_floats
 def edm(t: Tensor) -> tuple[Tensor, Tensor]:
     """Variance exploding: nothing shrinks and time IS the noise level (Karras et al. 2022, Table 1); t >= 0."""
     return torch.ones_like(t), t
@@ -69,6 +92,7 @@ def edm(t: Tensor) -> tuple[Tensor, Tensor]:
 edm.t_max = 80.0  # type: ignore[attr-defined]  # the largest noise level of their Table 1; churn goes above it
 
 
+@_of_floats
 def flow(t: Tensor) -> tuple[Tensor, Tensor]:
     """The straight line of flow matching (Lipman et al. 2023, Eq. 22, with time reversed); t in [0, 1]."""
     return 1 - t, t
@@ -111,6 +135,7 @@ def betas(
 
     Raises ValueError for anything else.
     """
+    choice("beta_schedule", beta_schedule, ("linear", "scaled_linear", "squaredcos_cap_v2"))
     steps = whole("num_train_timesteps", num_train_timesteps)
     rise = 0 < number("beta_start", beta_start) <= number("beta_end", beta_end) < 1
     require(rise, f"betas must rise from beta_start to beta_end within (0, 1); got {beta_start}, {beta_end}")
@@ -119,10 +144,8 @@ def betas(
         return ends(beta_start, beta_end)
     if beta_schedule == "scaled_linear":
         return ends(beta_start**0.5, beta_end**0.5) ** 2
-    if beta_schedule == "squaredcos_cap_v2":
-        bar = torch.cos((ends(0, 1, steps=steps + 1) + 0.008) / 1.008 * math.pi / 2) ** 2
-        return (1 - bar[1:] / bar[:-1]).clamp(max=0.999)
-    raise ValueError(f"unknown beta_schedule {beta_schedule!r}; known: linear, scaled_linear, squaredcos_cap_v2")
+    bar = torch.cos((ends(0, 1, steps=steps + 1) + 0.008) / 1.008 * math.pi / 2) ** 2
+    return (1 - bar[1:] / bar[:-1]).clamp(max=0.999)
 
 
 SCHEDULES: dict[str, Schedule] = {f.__name__: f for f in (linear_beta, quadratic_beta, cosine, sigmoid, edm, flow)}
@@ -135,8 +158,9 @@ def _preserving(log_alpha: Tensor) -> tuple[Tensor, Tensor]:
 
 def t_max(schedule: Schedule) -> float:
     """The time at which only noise is left: the schedule's own attribute t_max, else 1. TypeError for no function."""
-    if not callable(schedule):
-        raise TypeError(f"a schedule is a function t -> (alpha, sigma), such as minidiff.cosine; got {schedule!r:.60}")
+    if not callable(schedule) or isinstance(schedule, type):
+        said = described(schedule)
+        raise TypeError(f"a schedule is a function t -> (alpha, sigma), such as minidiff.cosine; got {said}")
     return getattr(schedule, "t_max", getattr(getattr(schedule, "func", None), "t_max", 1.0))
 
 
@@ -146,7 +170,8 @@ last_time = t_max  # the name in notebook 02
 def pair(curve: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
     """curve(t) as two tensors like t: a schedule, or any pair of functions of time. Raises where it is neither."""
     t_max(curve)
-    both = curve(t)
+    t = floats("t", t)
+    both = call("a schedule", curve, t)
     if not isinstance(both, (tuple, list)) or len(both) != 2:
         raise TypeError(f"a schedule must return two tensors (alpha, sigma), each like t; got {type(both).__name__}")
     first, second = (c.to(t) if isinstance(c, Tensor) else torch.full_like(t, number("alpha, sigma", c)) for c in both)
@@ -211,6 +236,12 @@ def _grows_on(schedule: Schedule) -> bool:
     return _once(schedule, t_max(schedule))[0] >= _once(schedule, 0.0)[0]
 
 
+def refuse_no_samples(name: str, x: Any, least: int = 1) -> None:
+    """Raise TypeError for what is no ordinary (strided) floating-point tensor of at least so many dimensions."""
+    if not isinstance(x, Tensor) or x.dtype not in FLOATS or x.ndim < least or x.layout != torch.strided:
+        raise TypeError(f"{name} must be an ordinary floating-point tensor, (B, *); got {described(x)}")
+
+
 def at(curve: Schedule, t: Time, x: Tensor, target: Callable | None = None) -> tuple[Any, Any]:
     """A schedule at t, ready to multiply x: two floats, or two tensors (), or (B, 1, ..., 1), of x's dtype.
 
@@ -221,8 +252,7 @@ def at(curve: Schedule, t: Time, x: Tensor, target: Callable | None = None) -> t
 
     Raises TypeError for an x of no floating-point numbers, ValueError for a t of another shape or kind.
     """
-    if not isinstance(x, Tensor) or x.dtype not in FLOATS or not x.ndim:
-        raise TypeError(f"x_t must be a floating-point tensor, (B, *); got {getattr(x, 'dtype', type(x))}")
+    refuse_no_samples("x_t", x)
     if not isinstance(t, Tensor):
         return evaluate(curve, t, target)
     if t.ndim > 1 or (t.ndim == 1 and len(t) not in (1, len(x))) or not t.is_floating_point():
@@ -259,7 +289,7 @@ def rates(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
 
 def inside(schedule: Schedule, t: Tensor) -> Tensor:
     """t, moved off the exact ends 0 and t_max by about one rounding; elsewhere the same."""
-    t = tensor("t", t)
+    t = floats("t", t)
     end, eps = t_max(schedule), torch.finfo(t.dtype).eps
     return torch.where(t == end, t * (1 - eps), t.clamp(min=end * eps**2))
 
@@ -333,8 +363,9 @@ def log_snr_times(schedule: Schedule, steps: int, start: float, stop: float) -> 
 
     Raises ValueError for others.
     """
+    start, stop = (number("start and stop", t) for t in (start, stop))
     for t in (start, stop):
-        refuse_time(schedule, number("start and stop", t))
+        refuse_time(schedule, t)
     first, final = (float(log_snr(schedule, torch.tensor(t, dtype=torch.float64))) for t in (start, stop))
     rise = -math.inf < first < final < math.inf
     require(rise, f"the log SNR must rise from start to stop and be finite; got {first:g} and {final:g}")
@@ -349,7 +380,17 @@ def start(schedule: Schedule, t: Time, shape: tuple[int, ...], generator: Random
     shape: (B, *).
     generator: of the random numbers.
     """
-    return evaluate(schedule, number("t", t))[1] * normal(shape, generator)
+    sizes = [whole("each number of the shape", n, 0) for n in instance("shape", shape, (tuple, list), "like (1000, 2)")]
+    require(sizes, "shape must have at least one number, how many samples there are; got none")
+    return evaluate(schedule, number("t", t))[1] * normal(tuple(sizes), generator)
+
+
+def refuse_odd_random(generator: Random) -> None:
+    """Raise TypeError for what no random numbers come from."""
+    streams = isinstance(generator, list) and all(isinstance(one, np.random.Generator) for one in generator)
+    if not (streams or generator is None or isinstance(generator, torch.Generator)):
+        said = described(generator)
+        raise TypeError(f"generator must be a torch.Generator, or a list of NumPy's, one a sample; got {said}")
 
 
 def normal(shape: tuple[int, ...], generator: Random = None, like: Tensor | None = None) -> Tensor:
@@ -361,13 +402,10 @@ def normal(shape: tuple[int, ...], generator: Random = None, like: Tensor | None
     Raises ValueError for another number of generators than rows, TypeError for other generators.
     """
     dtype, device = (torch.float32, torch.device("cpu")) if like is None else (like.dtype, like.device)
-    if generator is None or hasattr(generator, "device"):
+    refuse_odd_random(generator)
+    if not isinstance(generator, list):
         home = device if generator is None else generator.device
         return torch.randn(shape, dtype=dtype, generator=generator, device=home).to(device)  # type: ignore[arg-type]
-    if not isinstance(generator, list) or not all(isinstance(one, np.random.Generator) for one in generator):
-        raise TypeError(
-            f"generator must be a torch.Generator, or a list of NumPy's, one a sample; got {generator!r:.80}"
-        )
     require(len(generator) == shape[0], f"{len(generator)} generators were given for {shape[0]} samples: give one each")
     kind = np.float64 if dtype == torch.float64 else np.float32
     return torch.from_numpy(np.stack([one.standard_normal(shape[1:], kind) for one in generator])).to(device, dtype)
@@ -376,6 +414,7 @@ def normal(shape: tuple[int, ...], generator: Random = None, like: Tensor | None
 def data(name: str, value: Any, ndim: int = 0) -> Tensor:
     """Finite numbers as a floating-point tensor with at least ndim dimensions; a single number in float64."""
     numbers = tensor(name, value, torch.float64 if isinstance(value, (int, float)) else None)
+    require(numbers.numel(), f"{name} must hold at least one number (N >= 1); got shape {tuple(numbers.shape)}")
     require(numbers.isfinite().all(), f"{name} must hold finite numbers only, neither NaN nor infinity")
     require(numbers.ndim >= ndim, f"{name} must have at least {ndim} dimensions; got shape {tuple(numbers.shape)}")
     return numbers if numbers.is_floating_point() else numbers.float()

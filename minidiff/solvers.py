@@ -66,7 +66,7 @@ def unipc(order: int = 2) -> Step:
     it is made again, with the average of the polynomial through `order` evaluations and the new one. order: 2, which
     predicts as 2M does, or 3. Raises ValueError for any other.
     """
-    require(str(order) in ("2", "3"), f"UniPC is written for order 2 or 3; got {order}")
+    whole("order", order, 2, 3)
     past: list[Evaluation] = []
 
     def step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:

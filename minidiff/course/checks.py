@@ -4,8 +4,12 @@ What is printed is the number that was WANTED, never the one this run gave, so t
 Scalars, lists, arrays and tensors are accepted everywhere; a NaN, an infinity or nothing at all never passes.
 """
 
+import math
+
 import numpy as np
 import torch
+
+from ..refusals import described, instance, number, require
 
 HINT = "If you changed a cell above, that is the first place to look."
 
@@ -20,10 +24,10 @@ def check(name: str, got, want, *, rtol: float = 1e-3, atol: float = 0.0) -> Non
     atol: the absolute tolerance, at least 0; with want = 0 give one.
 
     For arrays every value must be within its own tolerance, and the line says how many values were compared.
-    Raises ValueError for tolerances that are negative or not finite.
+    Raises ValueError for tolerances that are negative or not finite, and TypeError for what are no real numbers.
     """
-    if not (0 <= rtol < np.inf and 0 <= atol < np.inf):
-        raise ValueError(f"{name}: rtol and atol must be finite and not negative; got rtol={rtol}, atol={atol}.")
+    instance("name", name, str, "a text")
+    rtol, atol = (number(f"{name}: rtol and atol, tolerances,", c, 0) for c in (rtol, atol))
     found, target = _numbers(name, got), _numbers(name, want)
     if target.ndim and target.shape != found.shape:
         raise AssertionError(f"{name}: this run gave shape {found.shape}, wanted shape {target.shape}.")
@@ -47,8 +51,9 @@ def check_between(name: str, got, low: float, high: float) -> None:
 
     Raises ValueError where low is above high.
     """
-    if not low <= high:
-        raise ValueError(f"{name}: low must not be above high; got low={low}, high={high}.")
+    instance("name", name, str, "a text")
+    low, high = (number(f"{name}: low and high", bound, -math.inf, math.inf) for bound in (low, high))
+    require(low <= high, f"{name}: low must not be above high; got low={low}, high={high}.")
     found = _numbers(name, got)
     wrong = ~(np.isfinite(found) & (found >= low) & (found <= high))
     if wrong.any() or not found.size:
@@ -62,7 +67,7 @@ def check_that(name: str, condition) -> None:
 
     Only booleans are accepted (TypeError otherwise): in Python a NaN, or the text "False", counts as true.
     """
-    found = np.asarray(_plain(condition))
+    found = _array(instance("name", name, str, "a text"), condition)
     if found.dtype != bool:
         raise TypeError(
             f"{name}: check_that wants True or False, or an array of them; got {type(condition).__name__} "
@@ -82,12 +87,17 @@ def _plain(value):
 
 
 def _numbers(name: str, value) -> np.ndarray:
-    if isinstance(value, (list, tuple)):
-        value = [_plain(item) for item in value]
+    found = _array(name, [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value)
+    if found.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: wanted real numbers, in an array or a tensor, not {described(value)}.")
+    return found.astype(np.float64)
+
+
+def _array(name: str, value) -> np.ndarray:
     try:
-        return np.asarray(_plain(value), dtype=np.float64)
+        return np.asarray(_plain(value))
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{name}: wanted a number, an array or a tensor, got {type(value).__name__}.") from error
+        raise TypeError(f"{name}: wanted a number, an array or a tensor, not {described(value)}.") from error
 
 
 def _difference(name, found, target, allowed, wrong, excess) -> str:

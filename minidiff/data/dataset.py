@@ -53,7 +53,7 @@ class Data:
 
     def standardise(self, raw: Tensor) -> Tensor:
         """From original to standardised units."""
-        return (tensor("raw", raw) - self.shift) / self.scale
+        return (1.0 * tensor("raw", raw) - self.shift) / self.scale  # 1.0: from True and False nothing can be taken
 
     def __len__(self) -> int:
         return len(self.x)

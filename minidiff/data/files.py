@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from ..refusals import path as checked_path
+
 ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the package: a clone, or site-packages
 
 
@@ -77,7 +79,7 @@ def search(relative_path: str) -> Path | None:
 
 def find(relative_path: str) -> Path:
     """The path of a data file or folder, such as "sprites/sprites.png". DataError where none is found."""
-    path = search(relative_path)
+    path = search(os.fspath(checked_path("what to find", relative_path)))
     if path is None:
         places = ", ".join(str(folder) for folder in data_folders()) or "no folder, since none is known"
         raise DataError(

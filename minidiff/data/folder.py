@@ -48,7 +48,8 @@ def from_folder(
     """
     folder, (high, wide) = refusals.path("path", path), _sides(size)
     choice("fit", fit, FITS), choice("unreadable", unreadable, UNREADABLE)
-    require(channels in (1, 3), f"channels must be 3 for colours or 1 for greys; got {described(channels)}")
+    kinds = "3 for colours or 1 for greys"
+    require(whole("channels", channels) in (1, 3), f"channels must be {kinds}; got {described(channels)}")
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder: give one that holds pictures")
     files, read, broken = _files(folder, frozenset()), list[Path](), list[str]()
@@ -117,7 +118,7 @@ def from_path(
     size, channels, fit, unreadable: of pictures in a folder.
     axes: of an array in a file.
     """
-    folder = Path(path)
+    folder, axes = refusals.path("path", path), None if axes is None else choice("axes", axes, AXES)
     if folder.is_dir():
         data = from_folder(folder, size, channels=channels, fit=fit, unreadable=unreadable)
         files = [folder / name for name in data.captions or ()]
@@ -188,6 +189,7 @@ def _axes(x: Tensor) -> str:
 
 def _labelled(y: Any, names: Sequence[str] | None) -> tuple[Tensor | None, tuple[str, ...] | None]:
     """Labels and the names of their classes, from whole numbers or words."""
+    names = None if names is None else refusals.instance("names", names, (list, tuple), "a list of texts, or None")
     if y is None:
         require(names is None, "names are given without labels: give y, the class of each sample")
         return None, None

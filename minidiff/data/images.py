@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..refusals import choice
 from .dataset import Data
 from .files import DataError, cache_folder, damaged, find, read_bytes, search, write_atomically
 
@@ -38,8 +39,7 @@ def fashion_mnist(split: str = "train") -> Data:
 
     Read from the repository, or downloaded once where no copy is found. DataError if a file is damaged or unreachable.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f'split is "train" or "test", not {split!r}')
+    choice("split", split, ("train", "test"))
     prefix = "train" if split == "train" else "t10k"
     pixels = torch.from_numpy(_fashion_mnist_file(f"{prefix}-images-idx3-ubyte.gz"))
     labels = torch.from_numpy(_fashion_mnist_file(f"{prefix}-labels-idx1-ubyte.gz"))
@@ -168,8 +168,7 @@ def sprites(split: str = "all") -> Data:
     split: "train" or "test" for a fixed part: every tenth name is held out, with all tiles that bear it (134), so that
     what was learned by heart can be told from what was understood. "all": both, in the order of the file.
     """
-    if split not in ("all", "train", "test"):
-        raise ValueError(f'split is "all", "train" or "test", not {split!r}')
+    choice("split", split, ("all", "train", "test"))
     sheet = on_white(io.BytesIO(_sprites_file("sprites.png")))  # 31 rows of 48 tiles
     pixels = sheet.reshape(31, 32, 48, 32, 3).permute(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32)
     rows = list(csv.DictReader(io.StringIO(_sprites_file("sprites.csv").decode())))
@@ -208,8 +207,7 @@ def cifar10(split: str = "train") -> Data:
     Read from the authors' binary archive, which minidiff neither brings nor downloads. It is never unpacked: what is
     needed is read in memory, once its MD5 is right. DataError if it is missing or another.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f'split is "train" or "test", not {split!r}')
+    choice("split", split, ("train", "test"))
     batches = [f"data_batch_{k}.bin" for k in range(1, 6)] if split == "train" else ["test_batch.bin"]
     with tarfile.open(fileobj=io.BytesIO(_cifar10_archive())) as archive:
         found = {Path(entry.name).name: file.read() for entry in archive if (file := archive.extractfile(entry))}

@@ -138,7 +138,8 @@ class Mixture(_Parts):
         x = tensor("x", x)
         fits = x.dim() == 2 and x.shape[1] == self.means.shape[1]
         require(fits, f"x has shape {tuple(x.shape)}: give points (B, {self.means.shape[1]})")
-        means, stds, weights = (part.to(x if x.is_floating_point() else x.float()) for part in self)
+        x = x if x.is_floating_point() else x.float()
+        means, stds, weights = (part.to(x) for part in self)
         squares = (x[:, None] - means).square().sum(2)
         log_normal = -squares / (2 * stds**2) - x.shape[1] * (stds * math.sqrt(2 * math.pi)).log()
         return (log_normal + (weights / weights.sum()).log()).logsumexp(1)

@@ -23,9 +23,8 @@ Augmentation = Callable[[Tensor, Condition, Generator], tuple[Tensor, dict[str, 
 def flip(x: Tensor, condition: Condition, generator: Generator) -> tuple[Tensor, dict[str, Tensor]]:
     """Mirror left and right; not for captions that name a side. change: (B, 1), 1 where it was done."""
     chosen = _half(x, generator)
-    return _done(
-        x, condition, lambda image: torch.where(chosen[:, None, None, None], image.flip(3), image), chosen[:, None]
-    )
+    mirrored = lambda image: torch.where(chosen[:, None, None, None], image.flip(3), image)
+    return _done(x, condition, mirrored, chosen[:, None])
 
 
 def shift(x: Tensor, condition: Condition, generator: Generator, reach: int = 3) -> tuple[Tensor, dict[str, Tensor]]:
@@ -76,9 +75,7 @@ def together(*parts: Augmentation) -> Augmentation:
 AUGMENTATIONS: dict[str, Augmentation] = {"flip": flip, "shift": shift, "recolour": recolour}
 
 
-def _done(
-    x: Tensor, condition: Condition, move: Callable[[Tensor], Tensor], change: Tensor
-) -> tuple[Tensor, dict[str, Tensor]]:
+def _done(x: Tensor, condition: Condition, move: Callable, change: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """x and the images among the conditions, moved, and what was done beside what was done before."""
     told = {name: move(value) if value.ndim == 4 else value for name, value in condition.items()}
     told["change"] = torch.cat([*([told["change"]] if "change" in told else []), change.to(x)], 1)

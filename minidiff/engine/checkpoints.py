@@ -16,9 +16,10 @@ from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
+from .. import refusals
 from ..data.files import regular, write_atomically
 from ..networks.registry import describe, fill, misfit, parameters, restore, unfinite, weights
-from ..predictions import LearnedDenoiser
+from ..predictions import LearnedDenoiser, learned
 from ..schedules import SCHEDULES, Schedule
 from .cards import FORMAT, CheckpointError, demand
 from .state import Run
@@ -28,12 +29,12 @@ _ODD = (SafetensorError, ValueError, KeyError, TypeError, AttributeError, Overfl
 
 def write(path: str | Path, tensors: dict[str, Tensor], card: dict) -> None:
     """Write tensors and card to path, whole or not at all. Raises CheckpointError for what a checkpoint cannot hold."""
+    path = refusals.path("path", path)
     try:
         broken = unfinite(tensors)
         text = json.dumps(card, sort_keys=True, allow_nan=False)
-        apart = {
-            name: value.detach().contiguous().to("cpu", copy=True) for name, value in tensors.items()
-        }  # tied ones too
+        # a copy each, of tied ones too
+        apart = {name: value.detach().contiguous().to("cpu", copy=True) for name, value in tensors.items()}
         content = _encode(apart, text, fingerprint(apart, text))
     except _ODD as error:
         raise CheckpointError(f"{path} was not written, since a checkpoint cannot hold this: {error}") from None
@@ -44,9 +45,10 @@ def write(path: str | Path, tensors: dict[str, Tensor], card: dict) -> None:
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     """The tensors and the card of a checkpoint. Raises CheckpointError for a missing, truncated or altered file."""
+    path = refusals.path("path", path)
     try:
         regular(path)
-        content = Path(path).read_bytes()
+        content = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"cannot read the checkpoint {path}: {reason}") from None
@@ -72,9 +74,10 @@ def save(path: str | Path, denoiser: LearnedDenoiser, card: dict | None = None, 
     What `load` could not build again is refused (ValueError), with the way to register it: networks of your own in
     `minidiff.networks.NETWORKS`, schedules in `minidiff.schedules.SCHEDULES`. CheckpointError for NaN and infinity.
     """
-    described, tensors = _described(denoiser), weights(denoiser.net)
+    described, tensors = _described(learned(denoiser)), weights(denoiser.net)
+    refusals.flag("half", half)
     tensors = {name: value.half() if half and value.is_floating_point() else value for name, value in tensors.items()}
-    write(path, tensors, {**(card or {}), **described})
+    write(path, tensors, {**_dict(card), **described})
 
 
 def load(
@@ -119,6 +122,10 @@ def about(path: str | Path) -> Iterator[None]:
         raise CheckpointError(f"{path} holds nothing that this version can build: {error}") from None
 
 
+def _dict(card: dict | None) -> dict:
+    return {} if card is None else refusals.instance("card", card, dict, "a dict that adds to the description, or None")
+
+
 def _described(denoiser: LearnedDenoiser) -> dict:
     """What a checkpoint must say to build this denoiser again. Raises ValueError where nothing could."""
     schedule = denoiser.schedule
@@ -126,10 +133,11 @@ def _described(denoiser: LearnedDenoiser) -> dict:
         raise ValueError("a schedule that learns is not saved with its network: make it a function, and register that")
     names = [name for name, known in SCHEDULES.items() if known is schedule]
     if not names:
-        raise ValueError(
-            f"only schedules with a name can be saved ({', '.join(SCHEDULES)}): register yours, here and where it is"
-            " loaded, minidiff.schedules.SCHEDULES['mine'] = schedule"
+        known, mend = (
+            ", ".join(SCHEDULES),
+            "minidiff.schedules.SCHEDULES['mine'] = schedule, here and where it is loaded",
         )
+        raise ValueError(f"only schedules with a name can be saved ({known}): register yours, {mend}")
     return {"format": FORMAT, "network": describe(denoiser.net), "schedule": names[0], "target": denoiser.target}
 
 
@@ -162,10 +170,10 @@ def _refusal(path: str | Path, reason: str) -> str:
 
 def save_run(path: str | Path, run: Run, card: dict | None = None) -> None:
     """Write everything needed to go on: weights, average, Adam's moments, step. card adds to the description."""
-    described = _described(run.denoiser)
+    described = _described(refusals.instance("run", run, Run, "a TrainState, of a training that goes on").denoiser)
     parts = {"net": weights(run.denoiser.net), "average": weights(run.average.net), "adam": _moments(run)}
     tensors = {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
-    write(path, tensors, {**(card or {}), **described, "step": run.step, "training": run.settings})
+    write(path, tensors, {**_dict(card), **described, "step": run.step, "training": run.settings})
 
 
 def load_run(
@@ -177,7 +185,7 @@ def load_run(
     device: where training goes on.
     net, schedule: as for `load`.
     """
-    tensors, card = read(path)
+    (tensors, card), device = read(path), refusals.device(device)
     demand(path, card, "step", "recent", "training")
     parts: dict[str, dict[str, Tensor]] = {"net": {}, "average": {}, "adam": {}}
     for name, value in tensors.items():

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..conditions import Condition, hide
 from ..losses import Levels
+from ..refusals import whole
 from . import ranks
 from .augmentations import Augmentation
 
@@ -131,6 +132,7 @@ def generator_for(*key: int) -> torch.Generator:
 
     Hashed, because torch's CPU generator reads only the low 32 bits of a seed: seed * 2^32 + step would not do.
     """
+    key = tuple(whole("each part of a seed", part, 0) for part in key)
     return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..guidance import extrapolate, given
-from ..predictions import AnyDenoiser
+from ..predictions import AnyDenoiser, path_of
+from ..refusals import choice, described, flag, floats, number, require, tensor, whole
 from ..samplers import Step, ddim_step, ddpm_step, last, sample
 from ..schedules import Random, Schedule, karras_times, t_max, uniform_times
 from ..solvers import dpm_solver_2m
@@ -23,7 +25,7 @@ SAMPLERS: dict[str, Callable[[float], Step]] = {  # temperature -> step
 
 def times_for(sampler: str, schedule: Schedule, steps: int) -> Tensor:
     """The times for a sampler of that name: few steps of 2M do best on Karras' noise levels, down to 0.02."""
-    if sampler == "2m":
+    if choice("sampler", sampler, SAMPLERS) == "2m":
         return karras_times(steps, low=0.02, schedule=schedule)
     return uniform_times(steps, t_max(schedule))
 
@@ -31,6 +33,14 @@ def times_for(sampler: str, schedule: Schedule, steps: int) -> Tensor:
 def streams(seed: int, numbers: Iterable[int]) -> list[np.random.Generator]:
     """A stream of random numbers for each sample, decided by (seed, number) whatever else is drawn beside it."""
     return [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,))) for number in numbers]
+
+
+def _told(condition: Any) -> dict[str, Tensor]:
+    """A condition by name, each with one row a sample."""
+    named = condition if isinstance(condition, Mapping) else {} if condition is None else {"y": condition}
+    told = {name: tensor(f"the condition {name}", rows) for name, rows in named.items()}
+    require(all(rows.ndim for rows in told.values()), "a condition must have one row a sample, (N, ...)")
+    return told
 
 
 def generate(
@@ -60,9 +70,11 @@ def generate(
     bf16: run the network in bfloat16, faster where the hardware knows it (`fast_bf16`); its outputs are then off by
         0.3 % at high noise, 2 % at t = 0.05, 5 % at 0.02
     """
-    times = uniform_times(steps, t_max(denoiser.schedule)) if times is None else times
-    told = {} if condition is None else dict(condition) if isinstance(condition, Mapping) else {"y": condition}
-    parts, batch = [], batch or (64 if noise.device.type == "cpu" else 256)
+    equal, told, noise = uniform_times(steps, t_max(path_of(denoiser))), _told(condition), floats("noise", noise)
+    require(noise.ndim and len(noise), f"noise is {described(noise)}: give (N, *), a row a sample")
+    times, parts, guidance = equal if times is None else times, [], number("guidance", guidance)
+    batch = whole("batch", (64 if noise.device.type == "cpu" else 256) if batch is None else batch)
+    flag("bf16", bf16)
     for first in range(0, len(noise), batch):
         part = slice(first, first + batch)
         chosen = given(denoiser, **{name: rows[part] for name, rows in told.items()}) if told else denoiser

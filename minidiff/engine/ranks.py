@@ -25,9 +25,7 @@ def process_group(device: torch.device) -> Iterator[None]:
         yield
         return
     if device.type == "cuda":
-        torch.cuda.set_device(
-            device
-        )  # what NCCL sends an object through: without it all ranks would take the first GPU
+        torch.cuda.set_device(device)  # what NCCL sends an object through, or all ranks would take the first GPU
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield

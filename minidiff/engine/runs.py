@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .. import refusals
 from ..data import Data
 from ..losses import LEVELS
 from ..networks.registry import accept
 from ..predictions import LearnedDenoiser
-from ..refusals import choice, number, whole
+from ..refusals import choice, described, number, whole
 from ..samplers import last
 from ..schedules import cosine
 from . import checkpoints, ranks
@@ -84,10 +85,10 @@ def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float 
     """
     preset, rt = PRESETS[choice("the preset", name, PRESETS)], runtime()
     if steps is not None and minutes is not None:
-        raise ValueError(f"steps is {steps} and minutes {minutes}, but one decides the other: give one of them")
+        raise ValueError(f"give one of steps and minutes; got {described(steps)} and {described(minutes)}")
     examples = preset.load()
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(whole("seed", seed, 0))
         denoiser = LearnedDenoiser(preset.network(examples), cosine, "v").to(rt.device)
     settings = {"preset": name, "seed": seed, "batch": preset.batch, "lr": preset.lr, "levels": preset.levels}
     settings |= {"augment": list(preset.augment), "drop": 0.1, "bf16": fast_bf16(rt.device)}
@@ -102,6 +103,7 @@ def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float 
 
 def resume(folder: Path) -> Training:
     """A preset where folder/run.safetensors left it."""
+    folder = refusals.path("folder", folder)
     run, card = load_run(folder / RUN, runtime().device)
     demand(folder / RUN, card, "settings", "record")
     settings, recent = card["settings"], [torch.tensor(loss) for loss in card.get("recent", [])]

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 
-from .. import __version__
+from .. import __version__, refusals
 from ..data.files import ROOT, clones
 
 PATIENCE = 10  # seconds for git
@@ -53,9 +53,8 @@ def commit() -> str:
 
 def _git(*arguments: str) -> str:
     """What git says in the folder that holds the package; nothing where it is missing, fails or hangs."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("GIT_")
-    }  # of another folder
+    # GIT_DIR and the like are of another folder
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         said = subprocess.run(["git", *arguments], cwd=ROOT, env=environment, capture_output=True, timeout=PATIENCE,
                               stdin=subprocess.DEVNULL, encoding="utf-8", errors="replace")  # fmt: skip
@@ -66,6 +65,7 @@ def _git(*arguments: str) -> str:
 
 def device_name(device: torch.device) -> str:
     """The processor as its maker calls it, such as "cpu: AMD EPYC"."""
+    device = refusals.device(device)
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     models = [line.split(":")[1].strip() for line in _cpu_info().splitlines() if line.startswith("model name")]
@@ -96,7 +96,7 @@ class Runtime:
 
     def generator(self, seed: int) -> torch.Generator:
         """A generator on the CPU whatever the device, so that a seed means the same numbers everywhere."""
-        return torch.Generator("cpu").manual_seed(seed)
+        return torch.Generator("cpu").manual_seed(refusals.whole("seed", seed, 0))
 
 
 def runtime() -> Runtime:
@@ -145,6 +145,10 @@ def progress(items: Iterable[T], total: int | None = None, label: str = "", *, d
 
     For a machine it is `items` itself.
     """
+    several = isinstance(items, Iterable) and bool(getattr(items, "ndim", 1))
+    refusals.require(several, f"items must be what can be gone through, not {refusals.described(items)}")
+    refusals.instance("label", label, str, "a text")
+    total, done = None if total is None else refusals.whole("total", total, 0), refusals.whole("done", done, 0)
     return items if quiet() else _with_bar(items, total, label, done)
 
 

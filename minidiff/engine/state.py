@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ..predictions import LearnedDenoiser
+from ..predictions import LearnedDenoiser, learned
 
 # The average weighs step k by about k^(power - 1), so its memory is a fixed share of the training, however long
 # (the power-function EMA of Karras et al. 2024).
@@ -21,11 +21,11 @@ class TrainState:
     """
 
     def __init__(self, denoiser: LearnedDenoiser):
-        self.denoiser, self.step = denoiser, 0
+        self.denoiser, self.step = learned(denoiser), 0
         self.settings: dict | None = None
         path = denoiser.schedule
-        learned = isinstance(path, nn.Module) and any(True for _ in path.parameters())
-        shared = {} if learned else {id(path): path}  # a path that is the same to both has one name in a checkpoint
+        learns = isinstance(path, nn.Module) and any(True for _ in path.parameters())
+        shared = {} if learns else {id(path): path}  # a path that is the same to both has one name in a checkpoint
         with torch.inference_mode(False):  # what is made under it could never be changed in place
             self.average = copy.deepcopy(denoiser, shared).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(denoiser.parameters(), betas=(0.9, 0.99), weight_decay=0.0, fused=True)
@@ -37,9 +37,7 @@ class TrainState:
         other = [name for name, value in settings.items() if self.settings.get(name, value) != value]
         if other:
             began, asked = (", ".join(f"{name}={said[name]}" for name in other) for said in (self.settings, settings))
-            raise ValueError(
-                f"this training began with {began}, not {asked}: go on as it began, or make a new TrainState"
-            )
+            raise ValueError(f"this training began with {began}, not {asked}: go on as it began, or make a new Run")
 
     def advance(self, loss: Tensor, lr: float, wait: bool = True) -> bool:
         """One step of Adam (Kingma & Ba 2015), gradients clipped to norm 1, and of the average.

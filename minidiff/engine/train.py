@@ -6,7 +6,6 @@
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,13 +14,12 @@ from ..conditions import Condition, complete, nulls_of
 from ..data import Data
 from ..losses import LEVELS, Levels, Weight, denoising_loss, weighting
 from ..predictions import LearnedDenoiser
-from ..refusals import number, tensor, whole
+from ..refusals import choice, flag, function, instance, number, tensor, whole
 from . import ranks
 from .augmentations import AUGMENTATIONS, Augmentation
 from .feed import Batch, Feed, drop_rates
 from .state import TrainState
 
-T = TypeVar("T")
 CHECK_EVERY = 50  # on a GPU: steps between two looks at the loss, since reading it makes the GPU wait
 
 
@@ -68,34 +66,28 @@ def train(
     """
     device, dtype = _trainable(denoiser)
     x, told = _told(denoiser, data, condition, labels)
-    _refuse(steps, batch, lr, drop, told)
-    run = TrainState(denoiser) if run is None else run
+    _refuse(steps, batch, lr, seed, drop, told)
+    flag("bf16", bf16)
+    run = TrainState(denoiser) if run is None else instance("run", run, TrainState, "a TrainState of this denoiser")
     if run.denoiser is not denoiser:
         raise ValueError("run belongs to another denoiser: pass run.denoiser")
     run.keep_to({"steps": steps, "batch": batch, "lr": lr, "seed": seed, "drop": drop})
-    if levels is None or isinstance(levels, str):
-        levels = _named("levels", levels or "uniform_angle", LEVELS)(denoiser.schedule)
+    levels = "uniform_angle" if levels is None else levels
+    if isinstance(levels, str):
+        levels = LEVELS[choice("levels", levels, LEVELS)](denoiser.schedule)
     weight = weighting(weight, denoiser) if isinstance(weight, str) else weight
+    augment = AUGMENTATIONS[choice("augment", augment, AUGMENTATIONS)] if isinstance(augment, str) else augment
+    for name, plug, given in (("levels", levels, 2), ("weight", weight, 1), ("augment", augment, 3)):
+        if plug is not None:
+            function(name, plug, *range(given))
     x, told = x.to(device, dtype), {name: rows.to(device) for name, rows in told.items()}
-    augment = _named("augmentation", augment, AUGMENTATIONS)
     feed = Feed(x, told, nulls_of(denoiser.net) or {}, batch, seed, levels, drop_rates(drop, sorted(told)), augment)
     return _losses(run, feed, steps, lr, weight, bf16)
 
 
-def _named(kind: str, value: T | str, table: Mapping[str, T]) -> T:
-    """The function of that name, or the function itself. Raises ValueError for a name that is not in the table."""
-    if not isinstance(value, str):
-        return value
-    if value not in table:
-        raise ValueError(f"unknown {kind} {value!r}: choose from {', '.join(table)}, or give a function")
-    return table[value]
-
-
 def _trainable(denoiser: LearnedDenoiser) -> tuple[torch.device, torch.dtype]:
     """Where the network's parameters lie, and their kind. Raises TypeError or ValueError where there are none."""
-    if not isinstance(denoiser, LearnedDenoiser):
-        said = type(denoiser).__name__
-        raise TypeError(f"train changes a network and was given a {said}: wrap yours in LearnedDenoiser(net, schedule)")
+    instance("what train changes", denoiser, LearnedDenoiser, "a network, wrapped in LearnedDenoiser(net, schedule)")
     first = next(iter(denoiser.parameters()), None)
     if first is None:
         raise ValueError(f"the network {type(denoiser.net).__name__} has no parameters, so there is nothing to train")
@@ -106,7 +98,8 @@ def _told(
     denoiser: LearnedDenoiser, data: object, condition: Condition | None, labels: Tensor | None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The samples, (N, *), and what the network is told of each, a row a sample. ValueError where they do not fit."""
-    nulls, given = nulls_of(denoiser.net) or {}, dict(condition or {})
+    condition = instance("condition", {} if condition is None else condition, Mapping, "a dict from names to tensors")
+    nulls, given = nulls_of(denoiser.net) or {}, dict(condition)
     if labels is not None:
         given["y"] = labels
     if isinstance(data, Data):
@@ -114,10 +107,8 @@ def _told(
     x = _samples(data.x if isinstance(data, Data) else data)
     missing = [name for name in nulls if given.get(name) is None and name != "change"]  # an augmentation tells changes
     if missing and not given.keys() - nulls.keys():
-        raise ValueError(
-            f"this network is told {', '.join(missing)}, and the data bring none: give labels=... or "
-            f"condition={{{missing[0]!r}: ...}}, or build a network without"
-        )
+        lacking = f"this network is told {', '.join(missing)}, and the data bring none"
+        raise ValueError(f"{lacking}: give labels=... or condition={{{missing[0]!r}: ...}}, or build a network without")
     told = complete(given, {name: null for name, null in nulls.items() if given.get(name) is not None}, x)
     classes = getattr(denoiser.net, "classes", None)
     if classes and "y" in told and not (told["y"].min() >= 0 and told["y"].max() < classes):
@@ -135,9 +126,10 @@ def _samples(data: object) -> Tensor:
     return x
 
 
-def _refuse(steps: int, batch: int, lr: float, drop: float | Mapping[str, float], told: Condition) -> None:
+def _refuse(steps: int, batch: int, lr: float, seed: int, drop: float | Mapping, told: Condition) -> None:
     """Raise ValueError for settings that cannot be meant."""
     whole("steps", steps)
+    whole("seed", seed, 0)
     if whole("batch", batch) % ranks.world():
         raise ValueError(f"a batch of {batch} cannot be shared evenly among {ranks.world()} ranks: make it a multiple")
     number("lr", lr, 0)
@@ -199,15 +191,12 @@ def _not_finite(what: str, loss: Tensor, run: TrainState, batch: Batch, lr: floa
         advice = "look in the network or the weight for a root, a logarithm or a division that has no value at some t"
     else:
         advice = f"try a lower lr than {lr:g}"
-    said = (
-        f"the loss at step {run.step} is {loss:g}"
-        if what == "loss"
-        else f"the gradient at step {run.step} is not finite"
-    )
-    return f"{said}: nothing was learned from it; {advice}"
+    said = f"{loss:g}" if what == "loss" else "not finite"
+    return f"the {what} at step {run.step} is {said}: nothing was learned from it; {advice}"
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
     """A short linear warm-up, then half a cosine down to 0 at the last step."""
+    step, steps, peak = whole("step", step, 0), whole("steps", steps), number("peak", peak, 0)
     warm = max(1, min(200, steps // 10))
     return peak * min((step + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * step / steps))

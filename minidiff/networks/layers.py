@@ -78,9 +78,8 @@ class Embedding(nn.Module):
         batch: B.
         change: (B, changes), or None for no change.
         """
-        if not isinstance(level, Tensor) or level.shape != (batch,) or not level.is_floating_point():
-            said = f"has shape {tuple(level.shape)}" if isinstance(level, Tensor) else f"is {described(level)}"
-            raise ValueError(f"level {said}: give one floating-point number a sample, ({batch},)")
+        if not _numbers(level, (batch,)):
+            raise ValueError(f"level is {described(level)}: give one floating-point number a sample, ({batch},)")
         angles = level.to(self.frequencies)[:, None] * self.frequencies
         emb = self.net(torch.cat([angles.sin(), angles.cos()], 1))
         if change is not None:
@@ -95,10 +94,15 @@ class Embedding(nn.Module):
         if self.changes is None:
             raise ValueError("this network is told of no changes: build it with changes=..., or leave change out")
         wanted = (batch, self.changes.in_features)
-        if not isinstance(change, Tensor) or change.shape != wanted or not change.is_floating_point():
-            said = f"has shape {tuple(change.shape)}" if isinstance(change, Tensor) else f"is {described(change)}"
-            raise ValueError(f"change {said}: give {wanted} floating-point numbers, or None")
+        if not _numbers(change, wanted):
+            raise ValueError(f"change is {described(change)}: give {wanted} floating-point numbers, or None")
         return self.changes(change.to(self.changes.weight))
+
+
+def _numbers(value: Any, shape: tuple[int, ...]) -> bool:
+    """Whether it is an ordinary (strided) tensor of floating-point numbers, of this shape."""
+    fits = isinstance(value, Tensor) and value.is_floating_point() and value.layout == torch.strided
+    return fits and value.shape == shape
 
 
 def labels(y: Any, classes: int, batch: int, device: torch.device | str = "cpu") -> Tensor:
@@ -132,9 +136,10 @@ def check_input(x: Tensor, shape: tuple[int, ...], weight: Tensor, kind: str) ->
     if not isinstance(x, Tensor) or x.shape[1:] != shape or x.dim() != 1 + len(shape):
         said = str(tuple(x.shape)) if isinstance(x, Tensor) else described(x)
         raise ValueError(f"this network takes {kind} (B, {', '.join(map(str, shape))}), not {said}")
-    fits = x.is_floating_point() and x.device == weight.device
+    fits = x.is_floating_point() and x.device == weight.device and x.layout == torch.strided
     if not fits or not (x.dtype == weight.dtype or torch.is_autocast_enabled(x.device.type)):
-        said = f"{x.dtype} on {x.device}, and its weights are {weight.dtype} on {weight.device}"
+        kind = f"{x.dtype} on {x.device}" if x.layout == torch.strided else f"{x.layout}"
+        said = f"{kind}, and its weights are {weight.dtype} on {weight.device}"
         raise ValueError(f"this network was given {said}: use x.to(...), or net.to(...), so that both agree")
 
 

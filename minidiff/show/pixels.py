@@ -51,14 +51,14 @@ def encode(pixels: np.ndarray) -> bytes:
 
 def as_array(values) -> np.ndarray:
     """Real numbers as a NumPy array, from a tensor, an array or a list. Raises TypeError for what are none."""
-    if isinstance(values, torch.Tensor):
+    if isinstance(values, torch.Tensor) and values.layout == torch.strided:
         values = values.detach().cpu()
         return as_array((values.float() if values.dtype == torch.bfloat16 else values).numpy())
     if isinstance(values, (list, tuple)):
         values = [as_array(part) if isinstance(part, torch.Tensor) else part for part in values]
     try:
         found = np.asarray(values)
-    except ValueError:  # rows of unequal length
+    except (ValueError, TypeError):  # rows of unequal length, a sparse tensor
         found = np.asarray(None)
     if found.dtype.kind not in "biuf":
         raise TypeError(f"What is drawn must be real numbers in a tensor, an array or a list, not {described(values)}.")
@@ -91,5 +91,6 @@ def as_pixels(images, limits: Limits) -> np.ndarray:
     return levels.astype(np.uint8).transpose(0, 2, 3, 1)
 
 
-def default_columns(number: int) -> int:
+def default_columns(images: int) -> int:
+    number = whole("images", images)
     return number if number <= 10 else math.ceil(math.sqrt(number))

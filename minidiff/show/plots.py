@@ -183,7 +183,8 @@ def scatter(
     _refuse_odd_color(color, len(points))
     known = area.dtype.kind != "b" and np.isfinite(area).all() and (area > 0).all()
     require(
-        known and area.shape in ((), (len(points),)), f"size must be above 0, one or one a point; got {size!r:.40}."
+        known and area.shape in ((), (len(points),)),
+        f"size must be above 0, one or one a point; got {described(size)}.",
     )
     dots = ax.scatter(points[:, 0], points[:, 1], s=area, color=color, label=label, linewidths=0, **options)
     _square(ax, limit)
@@ -202,7 +203,8 @@ def heat(ax: Axes, values, limit: float = 3.0, label: str | None = None, **optio
     limit = number("limit", limit)
     _refuse_odd_drawing(ax, label, limit)
     values = as_array(values)
-    require(values.ndim in (2, 3) and values.size, f"A map wants values (rows, columns); got {values.shape}.")
+    fits = values.ndim in (2, 3) and values.shape[2:] in ((), (3,), (4,)) and values.size  # or colours already
+    require(fits, f"A map wants values (rows, columns); got {values.shape}.")
     options = {"cmap": "Blues", "origin": "lower", "interpolation": "bilinear", **options}
     picture = ax.imshow(values, extent=(-limit, limit, -limit, limit), label=label, **options)
     _square(ax, limit)

@@ -100,7 +100,7 @@ def film(
 
 
 def _listed(name: str, parts: Sequence) -> list:
-    if isinstance(parts, (str, bytes, type)) or not hasattr(parts, "__iter__"):
+    if isinstance(parts, (str, bytes, type, set, dict)) or not hasattr(parts, "__iter__"):
         raise TypeError(f"{name} must be a list, one entry for each frame, not {described(parts)}")
     require(getattr(parts, "ndim", 1), f"{name} must be a list, one entry for each frame, not a single number")
     return list(parts)

@@ -425,7 +425,7 @@ def test_test_set_uses_the_training_sets_numbers(train_set):
 
 
 def test_no_third_split():
-    with pytest.raises(ValueError, match='"train" or "test", not \'validation\''):
+    with pytest.raises(ValueError, match="'train', 'test'; got 'validation'"):
         data.fashion_mnist("validation")
 
 
@@ -459,7 +459,7 @@ def test_every_tenth_name_is_held_out_with_all_its_tiles():
         assert part.captions == tuple(names[k] for k in rows)
         assert (part.shift, part.scale, part.names) == (every.shift, every.scale, every.names)
         assert set(part.y.tolist()) == set(range(18))
-    with pytest.raises(ValueError, match='"train" or "test", not \'tset\''):
+    with pytest.raises(ValueError, match="'train', 'test'; got 'tset'"):
         data.sprites("tset")
 
 

@@ -143,7 +143,7 @@ def test_every_command_asks_for_the_device(command, monkeypatch, capsys, tmp_pat
     ({"minutes": float("nan")}, "minutes must lie"),
     ({"minutes": float("inf")}, "minutes must lie"),
     ({"minutes": -1.0}, "minutes must lie"),
-    ({"minutes": 1.0, "steps": 3}, "give one of them"),
+    ({"minutes": 1.0, "steps": 3}, "give one of steps and minutes"),
     ({"steps": 0}, "steps must be a whole number from 1"),
     ({"steps": 2.5}, "steps must be a whole number from 1"),
     ({"steps": 10**400}, "steps must be a whole number from 1"),

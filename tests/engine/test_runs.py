@@ -162,7 +162,7 @@ def test_steps_have_a_range_and_exclude_minutes():
     for steps in (0, -1, 10**9 + 1, 2.5):
         with pytest.raises(ValueError, match="steps"):
             begin("plane", steps=steps)
-    with pytest.raises(ValueError, match="give one of them"):
+    with pytest.raises(ValueError, match="give one of steps and minutes"):
         begin("plane", steps=3, minutes=1)
 
 

@@ -555,7 +555,7 @@ def test_a_weighted_loss_is_the_papers_weight_on_the_error_of_x0(name, target, s
 
 
 def test_an_unknown_weighting_is_refused():
-    with pytest.raises(ValueError, match="choose from snr, truncated_snr, min_snr"):
+    with pytest.raises(ValueError, match="'snr', 'truncated_snr', 'min_snr'"):
         weighting("p2", LearnedDenoiser(MLP(2), cosine))
 
 
@@ -763,7 +763,7 @@ def test_names_stand_for_functions():
     assert losses(levels="lognormal") == losses(levels=lambda d: lognormal(d.schedule)) != losses()
     assert losses(weight="min_snr") == losses(weight=lambda d: weighting("min_snr", d)) != losses()
     for option in ({"levels": "log"}, {"weight": "snrs"}, {"augment": "turn"}):
-        with pytest.raises(ValueError, match="unknown .*; choose|unknown .*: choose"):
+        with pytest.raises(ValueError, match="must be one of"):
             losses(**option)
 
 
@@ -795,7 +795,7 @@ def test_buffers_are_averaged_too():
 
 
 @pytest.mark.parametrize("changes, error, match", [
-    ({"denoiser": of_gaussian(0.0, 1.0, cosine)}, TypeError, "wrap yours in LearnedDenoiser"),
+    ({"denoiser": of_gaussian(0.0, 1.0, cosine)}, TypeError, "wrapped in LearnedDenoiser"),
     ({"denoiser": LearnedDenoiser(nn.Identity(), cosine)}, ValueError, "no parameters"),
     ({"data": "moons"}, TypeError, "a tensor, an array or a list"),
     ({"data": torch.randn(20)}, ValueError, r"\(N, \*\)"),

@@ -15,13 +15,13 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from minidiff import guidance, likelihood, notation, samplers, schedules
+from minidiff import guidance, likelihood, samplers, schedules
 from minidiff.engine.train import train
 from minidiff.exact import of_gaussian, of_mixture, of_points
 from minidiff.losses import denoising_loss
 from minidiff.networks import MLP
 from minidiff.notation import from_diffusers
-from minidiff.predictions import TARGETS, Denoiser, LearnedDenoiser, coefficients, on_path, solve
+from minidiff.predictions import TARGETS, LearnedDenoiser, coefficients, on_path, solve
 from minidiff.samplers import ddim_step, ddpm_step, euler_step, heun_step, last, sample, sde_step
 from minidiff.schedules import (
     SCHEDULES,
@@ -41,6 +41,7 @@ from minidiff.schedules import (
     uniform_times,
 )
 from minidiff.solvers import churned, corrected, dpm_solver_2m, unipc
+from tests.nonsense import sentence
 
 
 def own_vp(t):
@@ -84,14 +85,6 @@ each_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 
 def seed(value=7):
     return torch.Generator().manual_seed(value)
-
-
-def sentence(error, words=5):
-    """One sentence of minidiff's own."""
-    frame = error.__traceback__
-    while frame.tb_next:
-        frame = frame.tb_next
-    return "minidiff" in frame.tb_frame.f_code.co_filename and len(str(error).split()) >= words
 
 
 def finite_or_sentence(call):
@@ -511,101 +504,7 @@ def test_a_configuration_without_a_path_is_refused(config):
         from_diffusers(config)
 
 
-class Odd:
-    pass
-
-
-NONSENSE = [
-    None, "cosine", "0.5", math.nan, -math.inf, -1, -0.5, 1j, [], {}, (1, 2), [0.5, 0.2], torch.tensor(math.nan),
-    torch.zeros(3, 3), torch.tensor([1, 2]), torch.zeros(0), np.array([0.1, 0.9]), lambda: 1, Odd(), b"x", range(3),
-    10**400,
-]  # fmt: skip
-X, DENOISER = torch.randn(4, 2, generator=seed()), of_gaussian(0.0, 1.0, cosine)
-NET = LearnedDenoiser(Smooth(), cosine, "v")
-TIMES = uniform_times(4)
-
-
-def used(make):
-    """A factory of steps, its step in use."""
-    return lambda **given: last(sample(make(**given), DENOISER, X, TIMES, generator=seed()))
-
-
-def asked(make):
-    """A maker of denoisers, its denoiser asked."""
-    return lambda **given: make(**given)(X, 0.5).x0
-
-
-ONE_STEP = {"denoiser": DENOISER, "x_t": X, "t": 0.5, "s": 0.2}
-CALLS = {
-    "uniform_times": (uniform_times, {"steps": 4, "start": 1.0}),
-    "karras_times": (karras_times, {"steps": 4, "low": 0.01, "high": 10.0, "rho": 7.0, "schedule": cosine}),
-    "log_snr_times": (schedules.log_snr_times, {"schedule": cosine, "steps": 4, "start": 0.9, "stop": 0.1}),
-    "index_times": (notation.index_times, {"steps": 4, "spacing": "leading", "total": 1000}),
-    "start": (lambda **given: start(shape=(4, 2), **given), {"schedule": cosine, "t": 1.0, "generator": None}),
-    "from_betas": (from_betas, {"betas": [0.1, 0.2]}),
-    "betas": (betas, {"beta_schedule": "linear", "beta_start": 0.1, "beta_end": 0.2, "num_train_timesteps": 3}),
-    "from_diffusers": (from_diffusers, {"config": {"beta_schedule": "linear"}}),
-    "time_at": (time_at, {"schedule": cosine, "wanted": 0.5}),
-    "evaluate": (evaluate, {"curve": cosine, "t": 0.5}),
-    "translate": (notation.translate, {"value": 0.5, "source": "flow", "goal": "sigma_edm"}),
-    "convert_output": (
-        partial(notation.convert_output, source="sample", goal="epsilon", schedule=cosine),
-        {"out": X, "x_t": X, "t": 0.5}),
-    "solve": (solve, {"x_t": X, "out": X, "target": "v", "schedule": cosine, "t": 0.5}),
-    "Denoiser": (asked(partial(Denoiser, predict=lambda x_t, t: DENOISER(x_t, t))), {"schedule": cosine}),
-    "LearnedDenoiser": (asked(lambda **given: LearnedDenoiser(Smooth(), **given)), {"schedule": cosine, "target": "v"}),
-    "a network": (NET, {"x_t": X, "t": 0.5}),
-    "exact": (DENOISER, {"x_t": X, "t": 0.5}),
-    "on_path": (asked(on_path), {"denoiser": DENOISER, "schedule": flow}),
-    "of_mixture": (asked(partial(of_mixture, schedule=cosine)), {"means": X, "stds": [1.0] * 4, "weights": [1.0] * 4}),
-    "of_points": (asked(partial(of_points, schedule=cosine)), {"points": X, "labels": [0, 1, 1, 0]}),
-    "y": (lambda y: of_points(X, cosine, [0, 1, 1, 0])(X, 0.5, y=y), {"y": 1}),
-    "sample": (lambda **given: last(sample(**given)), {"step": ddim_step, "denoiser": DENOISER, "times": TIMES}
-               | {"x": X}),
-    "ddim_step": (ddim_step, {**ONE_STEP, "eta": 0.5, "temperature": 1.0, "generator": None}),
-    "ddpm_step": (ddpm_step, {**ONE_STEP, "variance": "large", "temperature": 1.0, "generator": None}),
-    "euler_step": (euler_step, ONE_STEP),
-    "heun_step": (heun_step, ONE_STEP),
-    "sde_step": (sde_step, {**ONE_STEP, "generator": None}),
-    "remix": (samplers.remix, {"schedule": cosine, "prediction": DENOISER(X, 0.5), "s": 0.5}),
-    "2m": (used(dpm_solver_2m), {"eta": 0.5}),
-    "unipc": (used(unipc), {"order": 2}),
-    "churned": (used(churned), {"step": ddim_step, "gamma": 0.0, "low": 0.0, "high": 9.0, "noise": 1.0}),
-    "corrected": (used(corrected), {"step": ddim_step, "times": 1, "size": 0.1}),
-    "extrapolate": (asked(guidance.extrapolate), {"good": DENOISER, "bad": DENOISER, "scale": 2.0}),
-    "between": (asked(guidance.between), {"low": 0.2, "high": 0.8, "inside": DENOISER, "outside": DENOISER}),
-    "steer": (asked(guidance.steer), {"denoiser": DENOISER, "log_likelihood": lambda x, t: -x.sum(1), "scale": 1.0}),
-    "clip": (asked(guidance.clip), {"denoiser": DENOISER, "low": -1.0, "high": 1.0, "keep_eps": False}),
-    "threshold": (asked(guidance.threshold), {"denoiser": DENOISER, "quantile": 0.9, "limit": 1.0}),
-    "given": (asked(guidance.given), {"denoiser": DENOISER}),
-    "log_prob": (likelihood.log_prob, {"denoiser": DENOISER, "x": X, "times": TIMES, "probes": 0}),
-    "elbo": (likelihood.elbo, {"denoiser": DENOISER, "x": X, "times": [0.9, 0.5, 0.0], "draws": 2, "generator": None}),
-    "bits_per_dim": (likelihood.bits_per_dim, {"log_p": likelihood.Estimate(X, X), "dims": 3, "unit": 2.0}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", CALLS)
-def test_nonsense_gets_a_sentence(name):
-    """Each argument in turn is nonsense of some twenty kinds: a sentence of minidiff's own, or it was meant after all.
-
-    What is taken must be finite: a tensor for a number, say, or a negative number where that has a sense.
-    """
-    call, good = CALLS[name]
-    call(**good)
-    refused = 0
-    for key in good:
-        for nonsense in NONSENSE:
-            try:
-                result = call(**{**good, key: nonsense})
-            except (ValueError, TypeError) as error:
-                assert sentence(error), (key, nonsense, error)
-                refused += 1
-                continue
-            if key == "t" and isinstance(nonsense, torch.Tensor):
-                continue  # times of training, where looking for a NaN would make a GPU wait
-            numbers = result if isinstance(result, tuple) else (result,)
-            assert all(c.isfinite().all() for c in numbers if isinstance(c, torch.Tensor)), (key, nonsense)
-    assert refused >= 0.6 * len(NONSENSE) * len(good)
+X = torch.randn(4, 2, generator=seed())
 
 
 @each_path

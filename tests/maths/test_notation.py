@@ -62,7 +62,7 @@ def test_the_direction_of_time():
 
 
 def test_unknown_clocks_are_refused():
-    with pytest.raises(ValueError, match="unknown clock 'snr'; choose from ratio"):
+    with pytest.raises(ValueError, match="a clock must be one of 'ratio', .* got 'snr'"):
         translate(1.0, "snr", "ratio")
 
 
@@ -115,7 +115,7 @@ def test_betas_by_diffusers_names():
     f = lambda u: math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
     assert_close(cosine_bar[499], torch.tensor(f(0.5) / f(0), dtype=torch.float64))
     assert float(betas("squaredcos_cap_v2").max()) == 0.999
-    with pytest.raises(ValueError, match="unknown beta_schedule"):
+    with pytest.raises(ValueError, match="beta_schedule must be one of"):
         betas("exp")
 
 

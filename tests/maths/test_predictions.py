@@ -95,7 +95,7 @@ def test_one_sample_that_cannot_be_told_is_enough():
 
 
 def test_unknown_target_is_refused_at_once():
-    with pytest.raises(ValueError, match="unknown target 'score'; choose from x0, eps, v"):
+    with pytest.raises(ValueError, match="target must be one of 'x0', 'eps', 'v', .* got 'score'"):
         LearnedDenoiser(torch.nn.Identity(), cosine, "score")
 
 

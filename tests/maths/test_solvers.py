@@ -102,7 +102,7 @@ def test_the_average_of_a_polynomial_is_exact(positions, ahead):
 
 def test_unipc_refuses_orders_it_does_not_have():
     for wrong in (1, 4):
-        with pytest.raises(ValueError, match="order 2 or 3"):
+        with pytest.raises(ValueError, match="from 2 to 3"):
             unipc(wrong)
 
 
