@@ -64,6 +64,7 @@ TESTS = {  # which test files can tell, the quickest first
     "data.points": ("data/data",),
     "data.drawing": ("data/data",),
     "data.images": ("data/data", "data/picture_files"),
+    "data.folder": ("data/folder",),
     "data.files": ("data/files", "data/data", "engine/checkpoints"),
     "engine.augmentations": ("engine/augmentations", "engine/training"),
     "engine.ranks": ("engine/ranks", "engine/training"),
