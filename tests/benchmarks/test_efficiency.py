@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -31,6 +32,7 @@ def test_the_nearest_image_is_measured_a_pixel():
     assert_close(efficiency.nearest(moved, known), torch.tensor([0.5, 0.25]), rtol=1e-4, atol=0)
 
 
+@pytest.mark.slow
 def test_the_loss_is_that_of_the_labels_and_of_trained_networks():
     """The shipped network knows the classes: with wrong ones its loss is worse; and no training has seen grey noise."""
     shipped, clothes = load(find(SHIPPED))[0], efficiency.TEST[:100]
@@ -42,6 +44,7 @@ def test_the_loss_is_that_of_the_labels_and_of_trained_networks():
     assert efficiency.loss(shipped, clothes) == good
 
 
+@pytest.mark.slow
 def test_a_record_from_end_to_end(tmp_path, monkeypatch):
     out = tmp_path / "record.json"
     for name in ("MINIDIFF_QUIET", "MINIDIFF_DEVICE"):

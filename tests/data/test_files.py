@@ -29,6 +29,7 @@ def rewrite(path, letter, end):
         write_atomically(path, letter * 300_000)
 
 
+@pytest.mark.slow
 def test_two_writers_and_two_readers_never_see_a_mixture(tmp_path):
     """Two processes write one file without a pause; with one temporary name for both, two reads in five were torn."""
     path, end = tmp_path / "x", time.time() + 3

@@ -54,6 +54,7 @@ def test_every_truncation_is_refused(small):
     assert refused(small)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_refused(small):
     """All of them, not a sample: a few thousand."""
     content = bytearray(small.read_bytes())
@@ -167,6 +168,7 @@ def killed_at(moment, path):
         os._exit(1)  # whatever happens, this child must not go on as a second pytest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that can fork and SIGKILL")
 def test_a_process_killed_at_any_point_of_a_save_leaves_the_old_or_the_new(tmp_path):
     """SIGKILL before and after each of open, write (in two halves), flush, fsync, rename, and the folder's sync."""

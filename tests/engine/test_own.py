@@ -138,6 +138,7 @@ def test_a_network_that_is_not_registered_where_it_is_loaded_may_be_given(tmp_pa
         load(tmp_path / "x", net=Own(width=5))
 
 
+@pytest.mark.slow
 def test_in_another_process_it_is_registered_or_given(tmp_path):
     """The way that the sentence says, from a fresh Python, as a reader goes it."""
     code = """if 1:

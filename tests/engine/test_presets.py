@@ -39,6 +39,7 @@ def test_the_models_that_ship_are_what_their_presets_make(preset, file):
     assert net.config["groups"] == told.get("groups", 8) and net.config["changes"] == told.get("changes", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, examples, steps", [
     ("fashion-small", 60_000, 5_000),
     ("fashion-quick", 60_000, 8_000),

@@ -407,6 +407,7 @@ def settings(shape, **changes):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, stops", [("mlp", range(31)), ("unet", (1, 17))])
 def test_resume_from_every_step_equals_the_uninterrupted_run(name, stops, tmp_path):
     run = Run((pair := denoisers()[name])[0])
@@ -592,6 +593,7 @@ def test_a_learned_variance_leaves_the_loss_on_the_mean_alone():
     assert_close(*losses)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [lambda: MLP(width=16, depth=1, classes=3), lambda: UNet(size=8, width=8, deep_width=16, deep_blocks=1, classes=3)],

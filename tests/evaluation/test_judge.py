@@ -37,6 +37,7 @@ def test_reaches_the_accuracy_in_its_card(judge, clothes):
     assert 0.905 <= right <= 0.955  # 93.17 % of all 10,000; the standard error of 1,000 is 0.8 %
 
 
+@pytest.mark.slow
 def test_features_are_what_the_last_layer_reads(judge, clothes):
     x = clothes.x[:501]  # one more than a batch
     features = judge.features(x)

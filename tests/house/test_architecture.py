@@ -262,6 +262,7 @@ def test_the_map_says_the_rule():
         assert said - {"nothing of minidiff"} == ROOMS[room]
 
 
+@pytest.mark.slow
 def test_import_stays_light():
     code = (
         "import sys, minidiff, minidiff.samplers, minidiff.exact, minidiff.engine.train\n"

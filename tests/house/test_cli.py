@@ -59,6 +59,7 @@ def draw(tiny, *arguments):
     return out.read_bytes()
 
 
+@pytest.mark.slow
 def test_sample_writes_a_picture_that_the_seed_decides(tiny):
     first = draw(tiny)
     assert np.asarray(Image.open(io.BytesIO(first))).std() > 5
@@ -219,6 +220,7 @@ def small_sprites(**network):
     return presets.Preset("sprites", partial(data.sprites, "train"), build, 6, batch=4, augment=("shift", "flip"))
 
 
+@pytest.mark.slow
 def test_a_preset_augments_again_after_a_stop(tmp_path, monkeypatch):
     """The augmentation is named in the settings, so a resumed run goes on with it and the card tells it."""
     monkeypatch.setitem(presets.PRESETS, "rings", small_sprites(changes=3))

@@ -143,6 +143,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.slow
 def test_running_twice_gives_the_same_bytes_and_a_failure_changes_nothing(tmp_path, capsys, monkeypatch):
     """In a notebook that prints in its own time and fails on purpose, and where python3 is registered as a dead end."""
     stranger = tmp_path / "kernels" / "python3" / "kernel.json"

@@ -66,6 +66,7 @@ PRINT = "import os\nfrom minidiff.show import plots\nprint('drawn with', os.envi
 DRAW = "f, a = plots.panels()\na.plot([0, 1, 4, 9], color=plots.EXACT, linewidth=8)\nplots.show(f)"
 
 
+@pytest.mark.slow
 def test_a_tampered_notebook_turns_red(tmp_path):
     """Under the project's own pytest settings, cells 0 and 1 pass and each tampered cell fails.
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_eight_line_program_makes_two_moons():
     program = re.search(r"```python\n(.*?)```", README, re.S)[1]
     assert len(program.strip().splitlines()) <= 11  # two of imports, one blank

@@ -121,6 +121,7 @@ def test_a_fault_of_ours_is_not_explained_away(error, monkeypatch):
         cli.main(["sample"])
 
 
+@pytest.mark.slow
 @POSIX
 def test_torch_without_memory_gets_one_sentence():
     """With torch's own text: a tensor that no address space holds."""
@@ -171,6 +172,7 @@ def without(names, *arguments, optimised=False):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_a_library_that_is_missing_gets_one_sentence():
     assert without(["torch"], "--version")[0] == 0
     for arguments in (["train"], ["--help"], ["notebooks", "check"]):
@@ -178,6 +180,7 @@ def test_a_library_that_is_missing_gets_one_sentence():
         assert status == 1 and "run minidiff doctor" in err and err.count("\n") == 1 and not out
 
 
+@pytest.mark.slow
 def test_help_does_without_docstrings():
     status, out, _ = without([], "judge", "--help", optimised=True)
     assert status == 0 and "Fashion-MNIST" in out

@@ -231,6 +231,7 @@ def test_exact_denoisers_answer_in_the_dtype_they_are_asked_in_at_both_ends(path
             assert gradient.isfinite().all()
 
 
+@pytest.mark.slow
 @each_path
 def test_the_elbo_lies_below_the_entropy_on_every_path_and_closes(path):
     """Data N(0, 1) in two dimensions: E log p = -log(2 pi e). The prior is right for data of unit variance."""

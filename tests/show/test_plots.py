@@ -308,6 +308,7 @@ def test_global_settings_are_left_alone():
         assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.slow
 def test_png_is_the_same_bytes_each_time_and_small():
     def draw():
         figure, axes = plots.panels(1, 3, height=2.9, title=SENTENCE)
