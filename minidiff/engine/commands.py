@@ -59,7 +59,7 @@ def number(kind: type, low: float, high: float = math.inf) -> Callable[[str], fl
             value = math.nan
         if not low <= value <= high or value == math.inf:
             name = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {name} {allowed}")
+            raise argparse.ArgumentTypeError(f"{text!r:.40} is not {name} {allowed}")
         return value
 
     return parse

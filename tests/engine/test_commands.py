@@ -144,6 +144,22 @@ def test_numbers_out_of_range_are_refused_and_the_ends_are_not(command, flag, lo
         assert run(command, flag, text) == 2 and flag in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flag, text", [
+    ("--minutes", "1e308"),
+    ("--minutes", "525601"),
+    ("--minutes", "nan"),
+    ("--minutes", "1e-400"),
+    ("--steps", "1" + 400 * "0"),
+    ("--steps", "1" + 5000 * "0"),  # more digits than Python reads
+    ("--save-every", "1e400"),
+])  # fmt: skip
+def test_numbers_beyond_all_bounds_get_one_short_sentence(flag, text, tmp_path, capsys):
+    assert run("train", "--preset", "rings", flag, text, "--out", tmp_path / "out") == 2
+    err = capsys.readouterr().err
+    assert f"argument {flag}: '{text[:30]}" in err and err.count("\n") == 1 and len(err) < 200
+    assert not (tmp_path / "out").exists()
+
+
 # ---- train
 
 

@@ -114,7 +114,12 @@ def test_what_needs_a_clone_or_data_says_so_in_one_sentence(what, told):
 
 
 def test_the_doctor_runs_away_from_a_clone(away):
+    """The library is well; where the course and its data are to be had is said once."""
     done = away("-m", "minidiff", "doctor")
-    assert done.returncode in (0, 1) and done.stderr == "", done.stderr
-    lines = [line for line in done.stdout.splitlines() if line.startswith("problem ")]
-    assert {line.split()[1] for line in lines} <= {"fashion", "sprites", "judge", "checkpoint", "notebooks"}, lines
+    assert (done.returncode, done.stderr) == (0, ""), done
+    *lines, end = done.stdout.splitlines()
+    words = {line.split()[1]: line.split()[0] for line in lines}
+    course = ("course", "notebooks", "fashion", "sprites", "judge", "checkpoints")
+    assert words == {name: "absent" if name in course else "ok" for name in words} and set(course) <= set(words)
+    assert sum("clone its repository" in line for line in lines) == 1 and "git checkout" not in done.stdout
+    assert end == "the library is well; the course is not here"

@@ -186,6 +186,13 @@ def test_help_does_without_docstrings():
     assert status == 0 and "Fashion-MNIST" in out
 
 
+@pytest.mark.slow
+def test_commands_do_without_asserts_and_docstrings(tmp_path):
+    arguments = ("sample", "--number", "1", "--steps", "1", "--out", str(tmp_path / "x.png"))
+    status, out, err = without([], *arguments, optimised=True)
+    assert (status, err) == (0, "") and "1 samples" in out and (tmp_path / "x.png").stat().st_size > 1000
+
+
 HEAVY = ("torch", "numpy", "matplotlib", "nbformat")
 
 
