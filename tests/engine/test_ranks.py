@@ -156,7 +156,7 @@ def spoken(folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks, which is quick, and safe on Linux only")
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, 2, 3])
 def test_rank_0_speaks_for_all_and_a_mean_is_over_all(count, tmp_path):
     together(count, spoken, tmp_path, begin="fork")
     mean = (count - 1) / 2

@@ -108,8 +108,15 @@ def test_what_is_not_standardised_is_refused(judge, clothes):
         for ask in (judge.features, judge.probabilities, judge.classify):
             with pytest.raises(ValueError, match="as raw pixels are: standardise them first"):
                 ask(wrong)
+    for wrong in (torch.zeros(2, 1, 28, 28, dtype=torch.long), torch.ones(2, 1, 28, 28, dtype=torch.bool)):
+        with pytest.raises(ValueError, match="as raw pixels are"):
+            judge.embed(wrong)
     with pytest.raises(ValueError, match="not finite"):
         judge.classify(x * float("nan"))
+    shades = torch.linspace(0, 1, 784).reshape(1, 1, 28, 28)
+    assert len(judge.classify(0.5 * shades)) == 1  # a dull piece of a standardised image
+    with pytest.raises(ValueError, match="from 0 to 0.52, as raw pixels are"):
+        judge.classify(0.52 * shades)
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
     for sample in (3 * x, x + noise, 4 * noise, 0 * x, x.clamp(-1, 1), x[:1]):
         assert judge.features(sample).isfinite().all()
