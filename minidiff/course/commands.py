@@ -12,10 +12,15 @@ def add(commands) -> None:
 
 
 def _add_lab(commands) -> None:
-    one = commands.add_parser(
-        "lab", help="open the course in JupyterLab", description="Open JupyterLab at notebook 00."
-    )
+    said = "Open your own copy of the notebooks in JupyterLab. It is made at first use, and never overwritten."
+    one = commands.add_parser("lab", help="open the course in JupyterLab", description=said)
     one.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
+    one.add_argument("--folder", type=Path, help="where your copy is (default: my-notebooks in the clone)")
+    what = one.add_mutually_exclusive_group()
+    what.add_argument("--stored", action="store_true", help="open the originals, with their outputs, instead")
+    what.add_argument(
+        "--reset", action="append", metavar="03", help="only bring back a notebook; yours is kept beside it"
+    )
     one.add_argument("extra", nargs="*", metavar="-- ARGUMENT", help="anything after -- goes to JupyterLab")
     one.set_defaults(run=lab_command)
 
@@ -39,9 +44,11 @@ def _add_notebooks(commands) -> None:
 
 
 def lab_command(a: argparse.Namespace) -> int:
-    from . import lab
+    from . import copies, lab
 
-    return lab.open_lab(not a.no_browser, a.extra)
+    if a.reset:
+        return copies.reset_copies(lab.course(), a.folder, a.reset)
+    return lab.open_lab(not a.no_browser, a.extra, None if a.stored else copies.open_copy(lab.course(), a.folder))
 
 
 def doctor_command(a: argparse.Namespace) -> int:

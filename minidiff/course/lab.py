@@ -1,14 +1,16 @@
-"""Open the course in JupyterLab."""
+"""Open the course in JupyterLab: the reader's copy of it, or the originals."""
 
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
-from ..data.files import clones, home
+from ..data.files import ROOT, clones, home
 
 FIRST = "notebooks/00_start_here.ipynb"
+SETTINGS = Path(__file__).parent  # labconfig/ in it holds settings of JupyterLab; the reader's own go before them
 
 
 def course() -> Path:
@@ -19,12 +21,19 @@ def course() -> Path:
     raise FileNotFoundError(f"{FIRST} was not found: run minidiff lab inside a clone of the minidiff repository")
 
 
-def command(root: Path, browser: bool, extra: list[str]) -> list[str]:
-    """The JupyterLab command that opens notebook 00; extra arguments go to JupyterLab unchanged.
+def command(root: Path, browser: bool, extra: list[str], folder: Path | None = None) -> list[str]:
+    """The JupyterLab command that opens notebook 00. It is the default address, which a server without browser prints.
 
-    Notebook 00 is the default address, not an argument: a server that opens no browser prints the default address.
+    root: the clone
+    browser: whether to open one
+    extra: arguments that go to JupyterLab unchanged
+    folder: which notebooks to open (default: the originals); what JupyterLab shows beside them is the clone, if they
+        are in it
     """
-    options = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{FIRST}"]
+    first = (folder or root / "notebooks") / Path(FIRST).name
+    top = root if first.is_relative_to(root) else first.parent
+    address = quote(first.relative_to(top).as_posix())
+    options = [f"--ServerApp.root_dir={top}", f"--LabApp.default_url=/lab/tree/{address}"]
     options += ["--LabApp.extension_manager=readonly"]
     options += [] if browser else ["--no-browser"]
     options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
@@ -40,10 +49,25 @@ def calling(module: str, function: str) -> list[str]:
     return [sys.executable, "-c", f"{start}; from {module} import {function} as start; sys.exit(start())"]
 
 
-def open_lab(browser: bool = True, extra: list[str] | None = None) -> int:
-    """Start JupyterLab at notebook 00 and wait until it ends, whatever asks it to; returns its exit status."""
+def environment(root: Path, folder: Path | None = None) -> dict[str, str]:
+    """The environment of JupyterLab and its kernels: this process's, our settings, and where data are, if far away."""
+    found = os.environ | {"JUPYTER_CONFIG_PATH": _joined(os.environ.get("JUPYTER_CONFIG_PATH"), str(SETTINGS))}
+    near = root == ROOT or (folder or root).is_relative_to(root)  # minidiff finds them by itself
+    return found if near else {"MINIDIFF_DATA": str(root / "data")} | found
+
+
+def _joined(*paths: str | None) -> str:
+    return os.pathsep.join(filter(None, paths))
+
+
+def open_lab(browser: bool = True, extra: list[str] | None = None, folder: Path | None = None) -> int:
+    """Start JupyterLab at notebook 00 of a folder (default: the originals) and wait until it ends, whatever asks it to.
+
+    Returns its exit status.
+    """
     home()  # without one Jupyter fails
-    arguments, asked = command(course(), browser, extra or []), []
+    root, asked = course(), []
+    arguments = command(root, browser, extra or [], folder)
     servers: list[subprocess.Popen] = []
 
     def end(number, frame):  # without this JupyterLab would outlive us
@@ -53,7 +77,7 @@ def open_lab(browser: bool = True, extra: list[str] | None = None) -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, lambda number, frame: None)  # JupyterLab gets Ctrl-C too, asks, and ends its kernels
-    servers.append(server := subprocess.Popen(arguments))
+    servers.append(server := subprocess.Popen(arguments, env=environment(root, folder)))
     if asked:  # while it was starting
         server.terminate()
     return server.wait()

@@ -330,8 +330,8 @@ EARLY = """
 import os, signal, subprocess, sys
 from minidiff.course import lab
 real = subprocess.Popen
-def popen(arguments):
-    child = real(arguments)
+def popen(*arguments, **more):
+    child = real(*arguments, **more)
     os.kill(os.getpid(), signal.SIGTERM)  # before open_lab has the child in hand
     return child
 subprocess.Popen = popen
