@@ -1,7 +1,11 @@
-"""Checks that read like claims: a wrong number is loud, a right one prints the same line on every machine.
+"""Checks that read like claims: they print what was measured and what was wanted, and a wrong number is loud.
 
-What is printed is the number that was WANTED, never the one this run gave, so the line can be compared literally.
-Scalars, lists, arrays and tensors are accepted everywhere; a NaN, an infinity or nothing at all never passes.
+    check("variance of x_t", 1.002, 1.0, rtol=0.005)    # ok  variance of x_t = 1.002   wanted 1 within 0.5 %
+    check_between("share of boots", 0.853, 0.75, 1)     # ok  share of boots = 0.853   wanted 0.75 to 1
+
+Scalars, lists, arrays and tensors are accepted everywhere; a NaN, an infinity or nothing at all never passes. What was
+measured may differ in its last digits from machine to machine: where stored notebooks are compared, tests/nbval.cfg
+leaves it out, and the check itself has judged it.
 """
 
 import math
@@ -15,7 +19,7 @@ HINT = "If you changed a cell above, that is the first place to look."
 
 
 def check(name: str, got, want, *, rtol: float = 1e-3, atol: float = 0.0) -> None:
-    """Raise AssertionError unless |got - want| <= atol + rtol * |want|; print "ok  name = want".
+    """Raise AssertionError unless |got - want| <= atol + rtol * |want|; print got, want and what was allowed.
 
     name: the claim, as it is printed.
     got: a number or an array, as computed here.
@@ -23,7 +27,8 @@ def check(name: str, got, want, *, rtol: float = 1e-3, atol: float = 0.0) -> Non
     rtol: the relative tolerance, at least 0.
     atol: the absolute tolerance, at least 0; with want = 0 give one.
 
-    For arrays every value must be within its own tolerance, and the line says how many values were compared.
+    For arrays every value must be within its own tolerance; the line shows their range, or, where each had a target of
+    its own, how far the worst was off.
     Raises ValueError for tolerances that are negative or not finite, and TypeError for what are no real numbers.
     """
     instance("name", name, str, "a text")
@@ -38,12 +43,17 @@ def check(name: str, got, want, *, rtol: float = 1e-3, atol: float = 0.0) -> Non
     wrong = ~(np.isfinite(found) & np.isfinite(target) & (excess <= 0))
     if wrong.any() or not found.size:
         raise AssertionError(_difference(name, found, target, allowed, wrong, excess))
-    said = "" if np.ndim(_plain(want)) else f" = {_text(want)}"
-    print(f"ok  {name}{said}{_count(found)}")
+    within = _within(rtol if target.any() else 0.0, atol)
+    if np.ndim(_plain(want)):
+        worst = _shown(np.abs(found - target).max())
+        print(f"ok  {name}: {_count(found)} off by {worst} at most   wanted {within or 'no difference'}")
+    else:
+        wanted = " ".join([_text(want), within]).strip()
+        print(f"ok  {name} = {_measured(found, _digits(want, allowed))}   wanted {wanted}")
 
 
 def check_between(name: str, got, low: float, high: float) -> None:
-    """Raise AssertionError unless low <= got <= high (every value of an array); print "ok  name is between ...".
+    """Raise AssertionError unless low <= got <= high (every value of an array); print got and the bounds.
 
     name: the claim, as it is printed.
     got: a number or an array, as computed here.
@@ -59,7 +69,7 @@ def check_between(name: str, got, low: float, high: float) -> None:
     if wrong.any() or not found.size:
         example = f"this run gave {found[wrong][0]:.6g}" if found.size else "this run gave no values"
         raise AssertionError(f"{name}: {example}, wanted between {_text(low)} and {_text(high)}{_share(wrong)}. {HINT}")
-    print(f"ok  {name} is between {_text(low)} and {_text(high)}{_count(found)}")
+    print(f"ok  {name} = {_measured(found)}   wanted {_text(low)} to {_text(high)}")
 
 
 def check_that(name: str, condition) -> None:
@@ -121,8 +131,32 @@ def _text(number) -> str:
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:g}"
 
 
+def _digits(want: float, allowed: np.ndarray) -> int:
+    """How many digits of a measured number to show: more where less is allowed beside the wanted one."""
+    relative = allowed.max(initial=0.0) / (abs(want) or 1.0)
+    return 4 if relative > 1e-3 else 6
+
+
+def _shown(number: float, digits: int = 4) -> str:
+    """A measured number as it is printed: whole numbers in full, others to so many digits."""
+    return _text(number) if float(number).is_integer() else f"{number:.{digits}g}".replace("e-0", "e-")
+
+
+def _measured(found: np.ndarray, digits: int = 4) -> str:
+    """One number, or the range of several and how many they are."""
+    low, high = _shown(found.min(), digits), _shown(found.max(), digits)
+    several = low if low == high else f"{low} to {high}"
+    return f"{several} ({_count(found)})" if found.ndim else low
+
+
+def _within(rtol: float, atol: float) -> str:
+    """The tolerance in words; "" where none is allowed."""
+    share = f"{100 * rtol:.3g} %" if rtol >= 1e-5 else f"{_shown(rtol)} of it" if rtol else ""
+    return f"within {' and '.join(filter(None, [share, _shown(atol) if atol else '']))}" if rtol or atol else ""
+
+
 def _count(found: np.ndarray) -> str:
-    return f" ({found.size} values)" if found.ndim else ""
+    return f"{found.size:,} value{'s' * (found.size > 1)}"
 
 
 def _share(wrong: np.ndarray) -> str:
