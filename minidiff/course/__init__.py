@@ -4,15 +4,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .checks import check, check_between, check_that
+    from .exercises import attempt
 
-__all__ = ["check", "check_between", "check_that"]
+__all__ = ["attempt", "check", "check_between", "check_that"]
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any name for a public one
 
     def __getattr__(name: str):
-        """A check, imported when it is asked for (PEP 562): `minidiff doctor` must run without torch."""
+        """A check or an attempt, imported when asked for (PEP 562): `minidiff doctor` must run without torch."""
         if name in __all__:
-            from . import checks
+            from . import checks, exercises
 
-            return getattr(checks, name)
+            return getattr(exercises if name == "attempt" else checks, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

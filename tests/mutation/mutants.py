@@ -87,6 +87,7 @@ TESTS = {  # which test files can tell, the quickest first
     "show.plots": ("show/plots",),
     "show.widgets": ("show/widgets",),
     "course.checks": ("course/checks",),
+    "course.exercises": ("course/exercises",),
     "course.notebooks": ("house/hygiene",),
     "course.lab": ("house/cli", "house/surroundings"),
     "course.doctor": ("course/doctor",),

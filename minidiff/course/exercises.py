@@ -1,0 +1,75 @@
+"""Your turn: a line of the notebook that the reader writes. What is right is used from there on.
+
+In a notebook:
+
+    def weights(x_t, points, alpha, sigma):
+        ...
+
+    weights = attempt(tasks.weights, weights, otherwise=solved.weights)
+
+What is checked are properties (laws, limits, other shapes), so that any right answer passes, however it is written.
+"""
+
+import ast
+import inspect
+import io
+import textwrap
+import traceback
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from typing import TypeVar
+
+from ..refusals import function
+from .checks import HINT
+
+Answer = TypeVar("Answer", bound=Callable)
+
+
+def attempt(check: Callable[[Answer], None], mine: Answer, otherwise: Answer) -> Answer:
+    """The reader's function if it passes the check, else the other one, so that the notebook goes on; says which.
+
+    check: a function of the answer that returns nothing if it is right, and else raises AssertionError with what is
+        wrong and what to look at next. The first line of its docstring says what to write.
+    mine: what the reader wrote; `...` in it is still to be written.
+    otherwise: a right one.
+    """
+    function("check", check, mine)
+    name, instead = getattr(mine, "__name__", "this"), "Until then the notebook goes on with minidiff's own."
+    if _unwritten(mine):
+        print(f"to do  {name}: {(inspect.getdoc(check) or 'write what is marked ...').splitlines()[0]} {instead}")
+        return otherwise
+    try:
+        with redirect_stdout(io.StringIO()):  # what checks inside say
+            check(mine)
+    except AssertionError as error:
+        said = (str(error) or "a condition of the check is false.").splitlines()[0].replace(HINT, "").strip()
+        print(f"not yet  {name}: {said} {instead}")
+        return otherwise
+    except Exception as error:
+        print(f"not yet  {name}: {_raised(error, mine)} {instead}")
+        return otherwise
+    print(f"yours  {name} is right, and the notebook goes on with it.")
+    return mine
+
+
+def _unwritten(answer: Callable) -> bool:
+    """Whether `...` stands in it for a value or a statement; as an index, x[..., 0], it is code."""
+    code = getattr(answer, "__code__", None)
+    if code is None:
+        return answer is None or answer is ...
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(answer)))
+    except (OSError, TypeError, SyntaxError):  # no source, as after exec, or a lambda within a call
+        return ... in code.co_consts
+    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.Subscript) for part in ast.walk(node.slice)}
+    dots = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value is ...]
+    return any(id(node) not in inside for node in dots)
+
+
+def _raised(error: Exception, answer: Callable) -> str:
+    """What happened, and in which line of the answer."""
+    code = getattr(answer, "__code__", None)
+    found = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code is code]
+    where = f" in its line {found[-1] - code.co_firstlineno + 1}" if code and found else ""
+    said = " ".join(str(error).split()) or "no reason given"
+    return f"it raised {type(error).__name__}{where} ({said if len(said) <= 160 else said[:157] + '...'})."

@@ -1,0 +1,147 @@
+"""A reader's line is asked for, judged and used; and what runs behind the scenes turns a notebook red."""
+
+import inspect
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+import torch
+import turns
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbval.kernel import RunningKernel
+
+from minidiff.course import attempt, check
+
+ROOT = Path(__file__).parents[2]
+
+
+def doubles(double):
+    """write twice x."""
+    check("twice one", double(1.0), 2.0)
+    assert double(torch.ones(2)).shape == (2,), "an array stays an array: multiply, and do not add up."
+    assert double(0.0) == 0, "nothing doubled is nothing: look at the sign."
+
+
+def ours(x):
+    return x + x
+
+
+def stub(x):
+    twice = ...
+    return twice
+
+
+def named(x):
+    return 2 * x[..., :] if torch.is_tensor(x) else 2 * x  # a right one that holds dots
+
+
+def shapeless(x):
+    return float(torch.as_tensor(x).sum() * 2)
+
+
+def careless(x):
+    y = x * 2
+    return y.no_such_thing
+
+
+@pytest.mark.parametrize("mine, told", [
+    (stub, "to do  stub: write twice x. Until then the notebook goes on with minidiff's own.\n"),
+    (lambda x: ..., "to do  <lambda>: write twice x. Until"),
+    (lambda x: x, "not yet  <lambda>: twice one: this run gave 1, wanted 2 (allowed difference 0.002). Until"),
+    (shapeless, "not yet  shapeless: it raised AttributeError ('float' object has no attribute 'shape'). Until"),
+    (careless, "not yet  careless: it raised AttributeError in its line 3 ('float' object has no attribute"),
+    (lambda x: 2 * x if torch.is_tensor(x) or x else 1.0, "not yet  <lambda>: nothing doubled is nothing: look at"),
+])  # fmt: skip
+def test_what_is_not_right_is_told_and_not_used(mine, told, capsys):
+    assert attempt(doubles, mine, otherwise=ours) is ours
+    said = capsys.readouterr().out
+    assert said.startswith(told) and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("mine", [named, lambda x: x * 2, ours])
+def test_what_is_right_is_used_however_it_is_written(mine, capsys):
+    assert attempt(doubles, mine, otherwise=stub) is mine
+    assert capsys.readouterr().out == f"yours  {mine.__name__} is right, and the notebook goes on with it.\n"
+
+
+def test_what_is_no_check_is_refused():
+    with pytest.raises(TypeError, match="check must be a function of 1 argument"):
+        attempt(lambda: None, ours, otherwise=ours)
+
+
+STUB = "def double(x):\n    return ...\n\ndouble = attempt(doubles, double, otherwise=ours)"
+SOLUTION = "<details><summary>Hint</summary>\n\nAdd.\n\n</details>\n\n<details><summary>Solution</summary>\n\n```python\n{}\n```\n\n</details>"  # fmt: skip
+RIGHT = "def double(x):\n    return 2 * x"
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    one = RunningKernel("python3", cwd=str(ROOT))
+    code = ["import torch", "from minidiff.course import attempt, check", "seven = 7"]
+    code += [inspect.getsource(function) for function in (doubles, ours)] + ["def double(x):\n    return ..."]
+    one.await_idle(one.execute_cell_input("\n".join(code)), 60)
+    yield one
+    one.stop()
+
+
+def problems(kernel, tmp_path, monkeypatch, source=STUB, below=RIGHT, mistakes="", behind=""):
+    """What the plugin finds after one cell of notebook 99 has run."""
+    for folder, text in (("mistakes", mistakes), ("behind", behind)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "99.py").write_text(text)
+    monkeypatch.setattr(turns, "TESTS", tmp_path)
+    cells = [new_code_cell(source, id="doubling"), new_markdown_cell(SOLUTION.format(below))]
+    book = SimpleNamespace(path=tmp_path / "99_x.ipynb", nb=new_notebook(cells=cells), kernel=kernel)
+    config = SimpleNamespace(option=SimpleNamespace(nbval_cell_timeout=60))
+    return turns.problems(SimpleNamespace(parent=book, cell=cells[0], config=config))
+
+
+WRONG = "# %% double: wanted 2\ndef double(x):\n    return x\n"
+
+
+@pytest.mark.parametrize("given, found", [
+    ({}, ""),
+    ({"mistakes": WRONG}, ""),
+    ({"mistakes": WRONG + "# %% triple: anything\nno code at all"}, ""),  # another cell's
+    ({"behind": "# %% doubling\nassert seven == 7\nseven = 8\n# %% other\n1 / 0\n"}, ""),
+    ({"behind": "# %% doubling\nassert seven == 7\n"}, ""),  # what was assigned is forgotten
+    ({"below": "def double(x):\n    return 3 * x"}, "the solution was told: not yet"),
+    ({"below": "no code at all"}, "the solution was told: RAISED"),
+    ({"below": ""}, "the solution was told: to do"),
+    ({"mistakes": f"# %% double: wanted 2\n{RIGHT}\n"}, "double: wanted 2 was told: yours"),
+    ({"mistakes": WRONG.replace("wanted 2", "wanted 3")}, "double: wanted 3 was told: not yet"),
+    ({"mistakes": WRONG + WRONG.replace("wanted", "this run gave 1, wanted")}, "two mistakes are told the same"),
+    ({"behind": "# %% doubling\nassert seven == 8\n"}, "behind the scenes: RAISED"),
+])  # fmt: skip
+def test_solutions_mistakes_and_what_is_behind_are_tried_in_the_notebooks_kernel(
+    kernel, tmp_path, monkeypatch, given, found
+):
+    said = problems(kernel, tmp_path, monkeypatch, **given)
+    assert (found in said[0]) if found else not said, said
+
+
+def cells_of(number: str) -> list:
+    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    return nbformat.read(path, 4).cells
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "behind").glob("*.py")), ids=lambda path: path.name)
+def test_what_is_behind_belongs_to_a_cell(path):
+    assert set(turns.sections(path)) <= {cell.id for cell in cells_of(path.stem)}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "mistakes").glob("*.py")), ids=lambda path: path.name)
+def test_every_answer_has_hints_a_solution_and_three_mistakes_or_more(path):
+    cells = cells_of(path.stem)
+    asked = {
+        name: cells[k + 1].source
+        for k, cell in enumerate(cells)
+        if cell.cell_type == "code"
+        for name in turns.attempts(cell.source)
+    }
+    headings = [heading.partition(":") for heading in turns.sections(path)]
+    assert {name for name, *_ in headings} == set(asked)
+    for answer, below in asked.items():
+        assert below.count("<summary>Hint") >= 2 and turns.solution(below), answer
+        assert 3 <= sum(name == answer and bool(words.strip()) for name, _, words in headings) <= 6, answer
