@@ -335,6 +335,8 @@ CALLS = {  # name -> function, and its arguments
     "check_between": (course.check_between, {"name": text("a"), "got": measured(1.0), "low": limit(0.0)}
                       | {"high": limit(2.0)}),
     "check_that": (course.check_that, {"name": text("a"), "condition": kind("True", AssertionError)(True)}),
+    "attempt": (course.attempt, {"check": function(lambda answer: None), "mine": anything(abs)}
+                | {"otherwise": anything(abs)}),
 }  # fmt: skip
 ABSENT = {"cifar10": [data.DataError], "resume": [engine.CheckpointError]}  # whose files do not come with minidiff
 EXEMPT = {
