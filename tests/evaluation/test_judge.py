@@ -133,7 +133,8 @@ def test_what_are_no_images_is_refused(judge, x):
     "given, match",
     [
         ({"labels": torch.arange(5)}, "labels must be 20"),
-        ({"labels": torch.full((20,), 10)}, "from 0 to 9"),
+        ({"labels": torch.arange(20) % 11}, "from 0 to 9"),
+        ({"labels": torch.arange(20) % 5 - 1}, "from 0 to 9"),
         ({"labels": torch.zeros(20)}, "whole numbers"),
         ({"batch": 21}, "from 1 to 20; got 21"),
         ({"epochs": 0}, "epochs must be"),
@@ -231,6 +232,20 @@ def test_the_seed_decides_weights_and_order_and_no_other_randomness_is_touched(s
     assert torch.equal(one, again) and not torch.equal(one, two) and torch.equal(state, torch.get_rng_state())
     torch.manual_seed(99)
     assert torch.equal(one, train_judge(images.x, images.y, epochs=1, batch=10, seed=1)[2].weight)
+
+
+def test_every_step_follows_the_gradient_of_its_batch_alone(small, monkeypatch):
+    """Each part of the bias's gradient is a mean of differences of probabilities, within -1 and 1."""
+    seen = []
+
+    class Noting(torch.optim.AdamW):
+        def step(self):
+            seen.append(self.param_groups[0]["params"][-1].grad.clone())
+            return super().step()
+
+    monkeypatch.setattr(torch.optim, "AdamW", Noting)
+    train_judge(flat(40, 3, 7).x, torch.full((40,), 3), epochs=3, batch=5)
+    assert len(seen) == 24 and torch.stack(seen).abs().max() <= 1
 
 
 def test_every_epoch_shows_the_images_in_another_order(small, monkeypatch):
