@@ -142,14 +142,14 @@ def load_judge(path: str | Path | None = None) -> Judge:
     if hashlib.sha256(content).hexdigest() != JUDGE_SHA256:
         raise DataError(f"{path} is not the judge this version was measured with (its SHA-256 differs): {RESTORE}")
     judge = Judge()
-    judge.load_state_dict(load(content), strict=False)  # batch norm's step counters are of no use and not stored
+    judge.load_state_dict(load(content))  # batch norm's step counters are of no use, not stored, and not missed
     return judge.eval().requires_grad_(False)
 
 
 def round_weights(judge: Judge) -> dict[str, Tensor]:
     """Round a judge to float16 in place, and return what its file holds."""
     tensors = {name: value.half() for name, value in judge.state_dict().items() if value.is_floating_point()}
-    judge.load_state_dict(tensors, strict=False)
+    judge.load_state_dict(tensors)
     return {name: value.contiguous() for name, value in tensors.items()}
 
 

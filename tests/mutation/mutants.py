@@ -90,6 +90,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.exercises": ("course/exercises",),
     "course.notebooks": ("house/hygiene",),
     "course.lab": ("house/cli", "house/surroundings"),
+    "course.copies": ("course/copies",),
     "course.doctor": ("course/doctor",),
     "course.commands": ("house/surroundings", "house/cli"),
     "__main__": ("house/surroundings", "house/cli"),
