@@ -4,6 +4,8 @@ One idea: predict, then remix. A denoiser guesses the clean sample and the noise
 a sampler mixes the guess again at a lower noise level. Everything else is a choice of one function.
 """
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -56,6 +58,12 @@ if TYPE_CHECKING:
     from .solvers import churned, corrected, dpm_solver_2m, unipc
 
 __version__ = "0.1.0"
+
+# Threads that spin while they wait for each other take the cores that these, or other programs, need: on busy cores a
+# small network is then many times slower. OpenMP reads this once, when torch loads it; the user's own setting stays.
+SET_WAITING = "torch" not in sys.modules and "OMP_WAIT_POLICY" not in os.environ
+if SET_WAITING:
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 __all__ = [
     "MLP",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module, metadata
 from pathlib import Path
 
-from .. import __version__
+from .. import SET_WAITING, __version__
 
 Finding = tuple[bool | None, str, str]  # (ok; None: absent, and not needed), what was found, what to do
 TRIED = "2.13"  # the torch release whose outputs the notebooks store
@@ -120,7 +120,10 @@ def _device() -> Finding:
 def _threads() -> Finding:
     import torch
 
-    return True, f"{torch.get_num_threads()} for torch, {os.cpu_count()} processors", ""
+    policy, who = os.environ.get("OMP_WAIT_POLICY"), "set by minidiff" if SET_WAITING else "from the environment"
+    waiting = f"OMP_WAIT_POLICY is {policy}, {who}" if policy else "OMP_WAIT_POLICY is not set"
+    advice = "" if policy else "import minidiff before torch: threads that spin are slow on busy cores"
+    return True, f"{torch.get_num_threads()} for torch, {os.cpu_count()} processors; {waiting}", advice
 
 
 def _memory() -> Finding:

@@ -1,8 +1,11 @@
 """The doctor tells the truth: about libraries missing, broken or too old, about data, and away from a clone."""
 
+import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -130,6 +133,42 @@ def test_a_python_that_is_too_old(monkeypatch, quick):
     monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.9.18")
     ok, found, advice = finding("python")
     assert (ok, found) == (False, "3.9.18") and ">=3.10" in advice
+
+
+@pytest.mark.parametrize("policy, ours, told", [
+    ("PASSIVE", True, "OMP_WAIT_POLICY is PASSIVE, set by minidiff"),
+    ("ACTIVE", False, "OMP_WAIT_POLICY is ACTIVE, from the environment"), (None, False, "OMP_WAIT_POLICY is not set"),
+])  # fmt: skip
+def test_how_threads_wait_and_who_said_so(policy, ours, told, monkeypatch, quick):
+    quick("threads")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if policy:
+        monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+    monkeypatch.setattr(doctor, "SET_WAITING", ours)
+    ok, found, advice = finding("threads")
+    assert ok is True and found.endswith(f"; {told}") and bool(advice) == (policy is None)
+
+
+WAITING = """
+import os, sys
+def imported():
+    sys.modules.pop("minidiff", None)
+    import minidiff
+    print(os.environ.get("OMP_WAIT_POLICY"), minidiff.SET_WAITING, "torch" in sys.modules)
+imported()
+os.environ["OMP_WAIT_POLICY"] = "ACTIVE"
+imported()
+del os.environ["OMP_WAIT_POLICY"]
+sys.modules["torch"] = None  # too late
+imported()
+"""
+
+
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise():
+    """It is said before torch is loaded, or not at all."""
+    told = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", WAITING], cwd=ROOT, env=told, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["PASSIVE True False", "ACTIVE False False", "None False True"], done.stderr
 
 
 def test_a_sound_model_that_is_not_the_shipped_one(copy, quick):
