@@ -16,7 +16,7 @@ so their shift is 0. The data cards under `data/` give the numbers, the sources 
 from .dataset import Data
 from .drawing import outline
 from .files import DataError, cache_folder, data_folders, find
-from .folder import from_array, from_folder, from_path
+from .folder import found_again, from_array, from_folder, from_path
 from .images import cifar10, fashion_mnist, fetch_fashion_mnist, sprites
 from .points import MIXTURE, Mixture, checkerboard, gaussian_mixture, pinwheel, rings, spirals, swiss_roll, two_moons
 
@@ -32,6 +32,7 @@ __all__ = [
     "fashion_mnist",
     "fetch_fashion_mnist",
     "find",
+    "found_again",
     "from_array",
     "from_folder",
     "from_path",

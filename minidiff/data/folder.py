@@ -5,7 +5,7 @@ import io
 import os
 import unicodedata
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from .images import FORMATS, LARGEST, on_white, parse_idx
 AXES = ("ND", "NL", "NHW", "NCL", "NHWC", "NCHW")  # N samples; D coordinates; length L; height, width, C channels
 FITS = ("crop", "pad")
 UNREADABLE = ("stop", "skip")
+READ_BY = {"fit": FITS, "unreadable": UNREADABLE, "axes": AXES}  # what `from_path` takes of each
 _JUNK = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx")  # what systems leave, beside hidden files
 _MOST_CLASSES = 10_000
 _LUMA = torch.tensor([0.299, 0.587, 0.114])[:, None, None]  # of red, green and blue in a grey (ITU-R BT.601)
@@ -93,7 +94,8 @@ def from_array(x: Any, y: Any = None, *, axes: str | None = None, names: Sequenc
     raw = tensor("x", x, finite=True)
     axes = _axes(raw) if axes is None else choice("axes", axes, AXES)
     require(
-        raw.ndim == len(axes) and raw.numel(), f"x is {described(raw)}: it should have samples, and the axes {axes}"
+        raw.ndim == len(axes) and raw.numel() and max(raw.shape[1:]) <= LARGEST,
+        f"x is {described(raw)}: it should have samples, and the axes {axes}, at most {LARGEST} along each but N",
     )
     in_bytes = raw.dtype == torch.uint8
     raw = raw.detach().cpu().to(torch.float32 if "H" in axes else torch.float64, copy=True)
@@ -111,8 +113,8 @@ def from_path(
     fit: str = "crop",
     unreadable: str = "stop",
     axes: str | None = None,
-) -> tuple[Data, str]:
-    """`from_folder` or `from_array`, as the path is, and the SHA-256 of the files that were read and of the classes.
+) -> tuple[Data, dict]:
+    """`from_folder` or `from_array`, as the path is, and what `found_again` needs, in types JSON knows.
 
     path: of a folder or a file.
     size, channels, fit, unreadable: of pictures in a folder.
@@ -122,12 +124,26 @@ def from_path(
     if folder.is_dir():
         data = from_folder(folder, size, channels=channels, fit=fit, unreadable=unreadable)
         files = [folder / name for name in data.captions or ()]
+        read_by = {"size": list(_sides(size)), "channels": channels, "fit": fit, "unreadable": unreadable}
     else:
         data, files = from_array(folder, axes=axes), [folder, *_labels_beside(folder)]
+        read_by = {} if axes is None else {"axes": axes}
     digest = hashlib.sha256(repr((data.names, None if data.y is None else data.y.tolist())).encode("utf-8", "replace"))
     for file in files:
         digest.update(hashlib.sha256(read_bytes(file)).digest())
-    return data, digest.hexdigest()
+    return data, {"path": str(folder.resolve()), **read_by, "sha256": digest.hexdigest()}
+
+
+def found_again(source: Mapping, path: str | Path | None = None) -> tuple[Data, dict]:
+    """The data of a source, once more, or from another path. DataError where they are not there, or are others."""
+    place = Path(source["path"] if path is None else path)
+    if not place.exists():
+        raise DataError(f"there are no data at {place} any more: say where they are, --data PATH")
+    read_by = {key: value for key, value in source.items() if key not in ("path", "sha256")}
+    data, now = from_path(place, **read_by)
+    if now["sha256"] != source["sha256"]:
+        raise DataError(f"{place} does not hold the data of before: bring back what has changed, come or gone")
+    return data, now
 
 
 def _sides(size: int | Sequence[int]) -> tuple[int, int]:

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..data.files import printable
+from ..data.folder import LARGEST, READ_BY
 from ..losses import LEVELS
 from ..networks import NETWORKS
 from ..predictions import TARGETS
 from ..refusals import described
 from ..schedules import SCHEDULES
 from .augmentations import AUGMENTATIONS
-from .presets import PRESETS
+from .presets import EVERY
 
 FORMAT = 1  # a card without a number was written before there was one, and is read alike
 Rule = tuple[Callable[[Any], bool], str]  # whether a value is right, and what is right
@@ -81,7 +82,7 @@ CARD: dict[str, Rule] = {  # where it stands, with ? where it may be missing
     "data.shape": _each(_whole(1, 4096), 1, 3),
     "data.scale": _real(1e-9, 1e9),
     "data.shift": _real(-1e9, 1e9),
-    "settings.preset": _among(PRESETS),
+    "settings.preset": _among(EVERY),
     "settings.steps": _whole(1),
     "settings.batch": _whole(1, 2**16),
     "settings.lr": _real(0, 1000),
@@ -91,7 +92,14 @@ CARD: dict[str, Rule] = {  # where it stands, with ? where it may be missing
     "settings.compile?": _TRUTH,
     "settings.levels": _among(LEVELS),
     "settings.augment?": _each(_among(AUGMENTATIONS), 0, 100),
+    "source.path": ((lambda value: isinstance(value, str) and 0 < len(value) <= 4096), "the path of the data"),
+    "source.size?": _each(_whole(1, LARGEST), 2, 2),
+    "source.channels?": _whole(1, 3),
+    **{f"source.{name}?": _among(allowed) for name, allowed in READ_BY.items()},
+    "source.sha256": _TEXT,
     "record.losses": _each(_each(_NUMBER, 2, 2)),
+    "record.init_tensors?": _each(_whole(0), 2, 2),
+    "record.extended?": _each(_each(_whole(0), 3, 3)),
     "record.seconds?": _real(0, 1e12),
     "recent?": _each(_NUMBER),
     "step": _whole(0),

@@ -3,10 +3,14 @@
 import argparse
 import math
 import os
+import shlex
 import signal
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 
@@ -15,16 +19,23 @@ from filelock import FileLock, Timeout
 
 from ..data import find
 from ..data.files import printable, writable, write_atomically
+from ..data.folder import AXES, FITS, LARGEST
 from ..networks.registry import accept
+from ..refusals import require
 from ..schedules import start
 from . import checkpoints, ranks
 from .cards import demand
 from .generate import SAMPLERS, generate, streams, times_for
 from .presets import DATA_SETS, PRESETS, SHIPPED
-from .runs import MOST_STEPS, RUN, Training, begin, resume
-from .runtime import progress, runtime
+from .runs import MOST_STEPS, RUN, Training, begin, resume, seconds_a_step
+from .runtime import device_name, progress, quiet, runtime
 from .train import CHECK_EVERY
 
+FEW = 1_000  # samples, with which a network soon knows each of them
+EXAMPLES = """examples:
+  minidiff train --data my-pictures --size 64 --dry-run     what would be trained, and how long it takes
+  minidiff train --preset fashion-small --minutes 10 --out runs/mine
+"""
 PNG = b"\x89PNG\r\n\x1a\n"  # how every PNG begins
 
 
@@ -80,21 +91,35 @@ def _add_sample(commands) -> None:
     one.set_defaults(run=sample_command)
 
 
+def sides(text: str) -> tuple[int, int]:
+    """An argument type: a size in pixels, one number or HEIGHTxWIDTH, as the network for images takes them."""
+    parts = [int(number(int, 4, LARGEST)(part)) for part in text.split("x")]
+    if len(parts) > 2 or any(part % 4 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither one multiple of 4 nor two of them, such as 48x64")
+    return parts[0], parts[-1]
+
+
 def _add_train(commands) -> None:
-    one = commands.add_parser(
-        "train", help="train a model from scratch", description="Train a model; on CUDA where there is any."
-    )
-    what, long = one.add_mutually_exclusive_group(), one.add_mutually_exclusive_group()
-    option(what, "--preset", str, None, "what to train, and on what (default: fashion-small)", choices=sorted(PRESETS))
-    option(what, "--data", str, None, "a data set, trained by its first preset", choices=sorted(DATA_SETS))
-    option(long, "--steps", number(int, 1, MOST_STEPS), None, "how many steps (default: the preset's)")
-    option(
-        long, "--minutes", number(float, 0.01, 525_600), None, "about how long: times 20 steps, then fixes their number"
-    )
-    option(one, "--out", Path, None, "the folder to write to (default: runs/PRESET)")
-    one.add_argument("--resume", action="store_true", help="go on where --out stopped, with the settings saved there")
-    option(one, "--seed", number(int, 0, 2**32 - 1), None, "default: 0")
-    option(one, "--save-every", number(float, 0), 60.0, "0: each step", metavar="SECONDS")
+    one = commands.add_parser("train", help="train a model", description="Train a model; on CUDA where there is any.",
+                              epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    which = one.add_argument_group("what to train on").add_mutually_exclusive_group()
+    option(which, "--preset", str, None, "what to train, and on what (default: fashion-small)", choices=sorted(PRESETS))
+    known = f"a data set, trained by its first preset ({', '.join(sorted(DATA_SETS))}); or your own: a folder of "
+    option(which, "--data", str, None, known + "pictures, with sub-folders as classes, an x.npy, x.npz or MNIST's IDX")
+    _add_own(one.add_argument_group("how to read data of your own"))
+    how, where = one.add_argument_group("how to train"), one.add_argument_group("where, and whether")
+    long = how.add_mutually_exclusive_group()
+    option(long, "--steps", number(int, 1, MOST_STEPS), None, "in all (default: the preset's); more, with --resume")
+    option(long, "--minutes", number(float, 0.01, 525_600), None, "about how long: 20 steps are timed, which fixes all")
+    option(how, "--batch", number(int, 1, 2**16), None, "samples a step (default: the preset's)")
+    option(how, "--lr", number(float, 0, 1000), None, "the largest learning rate (default: the preset's)")
+    option(how, "--init", Path, None, "begin with what fits of a trained model", metavar="CHECKPOINT")
+    option(how, "--seed", number(int, 0, 2**32 - 1), None, "default: 0")
+    option(how, "--device", str, None, "default: cuda where there is any", choices=["cpu", "cuda"])
+    option(where, "--out", Path, None, "the folder to write to (default: runs/PRESET, or runs/ and the data's name)")
+    where.add_argument("--resume", action="store_true", help="go on where --out stopped, with the settings saved there")
+    option(where, "--save-every", number(float, 0), 60.0, "0: each step", metavar="SECONDS")
+    where.add_argument("--dry-run", action="store_true", help="say what would be trained and how fast, and end")
     one.set_defaults(run=train_command)
 
 
@@ -143,39 +168,129 @@ def _labels(wanted: str | None, count: int, names: list[str]) -> torch.Tensor | 
 
 
 def _picture(samples: torch.Tensor) -> bytes:
-    """A PNG of images (N, C, H, W) in [0, 1], or of points (N, 2)."""
+    """A PNG of images (N, C, H, W) in [0, 1], of signals (N, C, L), or of points (N, D) by two coordinates."""
     from ..show import plots  # matplotlib takes a second to import, so only who draws pays for it
 
     if samples.ndim == 4:
         columns = math.ceil(math.sqrt(len(samples)))
-        return plots.encode(
-            plots.tile(samples.clamp(0, 1), columns, scale=max(1, 448 // (columns * samples.shape[-1])))
-        )
+        scale = max(1, 448 // (columns * samples.shape[-1]))
+        return plots.encode(plots.tile(samples.clamp(0, 1), columns, scale=scale))
     figure, _ = plots.panels(width=4, height=4)
-    plots.scatter(figure.axes[0], samples, color=plots.MODEL)
+    if samples.ndim == 3:
+        plots.curve(figure.axes[0], torch.arange(samples.shape[2]), samples[:8].flatten(0, 1).T, color=plots.MODEL)
+    else:
+        plane = samples[:, :2] if samples.shape[1] > 1 else torch.stack([torch.arange(len(samples)), samples[:, 0]], 1)
+        limit = 3.0 if plane.abs().max() <= 3 else None
+        plots.scatter(figure.axes[0], plane, color=plots.MODEL, limit=limit)
     return plots.png(figure)
 
 
+def _add_own(own) -> None:
+    option(own, "--size", sides, None, "of pictures, one number or HEIGHTxWIDTH, multiples of 4 (default: 32)")
+    option(own, "--channels", int, None, "3 for colours, 1 for greys (default: 3)", choices=[1, 3])
+    option(own, "--fit", str, None, "cut the middle out, or keep all on white (default: crop)", choices=FITS)
+    own.add_argument("--skip-unreadable", action="store_true", help="pass over files that are no sound picture")
+    option(own, "--axes", str, None, "what the axes of an array are, such as NCL for signals", choices=AXES)
+
+
 def train_command(a: argparse.Namespace) -> int:
+    own = _own(a)
     name = a.preset or DATA_SETS.get(a.data, "fashion-small")
-    folder = a.out or Path("runs") / name
-    model = folder / "model.safetensors"
-    writable(model)
-    if a.resume and (a.steps or a.minutes or a.seed is not None or a.preset or a.data):
-        said = "leave out --preset, --data, --steps, --minutes and --seed"
-        raise ValueError(f"--resume goes on with the settings saved in --out: {said}")
+    folder = a.out or Path("runs") / (Path(own["path"]).resolve().name if own else name)
+    _refuse_settings(a, folder)
+    device = runtime(a.device).device
+
+    def job() -> Training:
+        if a.resume:
+            return resume(folder, steps=a.steps, path=own["path"] if own else None, device=a.device)
+        return begin("" if own else name, own=own, seed=a.seed or 0, steps=a.steps, minutes=a.minutes, batch=a.batch,
+                     lr=a.lr, init=a.init, device=a.device)  # fmt: skip
+
+    if a.dry_run:
+        with _in_a_line():
+            return _rehearse(job())
+    with _alone(folder), ranks.process_group(device):
+        run, shared = ranks.broadcast(((folder / RUN).exists(), (folder / "model.safetensors").exists()))
+        if run and not a.resume:
+            raise ValueError(f"{folder} already holds a run: add --resume to go on with it, or choose another --out")
+        if shared and not a.resume:
+            raise ValueError(f"{folder} already holds a model, with no run to go on with: choose another --out")
+        with _in_a_line():
+            begun = job()
+        if own and not a.resume:
+            _tell(_described(begun))
+        return _fit(begun, folder, a.save_every, resumed=a.resume)
+
+
+@contextmanager
+def _in_a_line() -> Iterator[None]:
+    """Say what is warned of as the command line says things: in one line, without the place in the code."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in warned:
+        print(f"minidiff train: {printable(str(warning.message))}", file=sys.stderr)
+
+
+def _own(a: argparse.Namespace) -> dict | None:
+    """Where data of one's own are and how to read them, the arguments of `from_path`; None for a data set by name."""
+    given = {"size": a.size, "channels": a.channels, "fit": a.fit, "axes": a.axes}
+    given = {key: value for key, value in given.items() if value is not None}
+    given |= {"unreadable": "skip"} if a.skip_unreadable else {}
+    said = "--size, --channels, --fit and --skip-unreadable are for a folder of pictures, --axes for a file of an array"
+    if a.data is None or a.data in DATA_SETS:
+        require(not given or a.resume, f"{said}: name yours with --data")
+        return None
+    if not Path(a.data).exists():
+        near = "".join(f"; did you mean {name}?" for name in get_close_matches(a.data, DATA_SETS, 1))
+        raise ValueError(f"--data {a.data!r} is no file, no folder and none of {', '.join(DATA_SETS)}{near}")
+    odd = given.keys() & ({"axes"} if Path(a.data).is_dir() else {"size", "channels", "fit", "unreadable"})
+    require(not odd, f"{said}, and {a.data} is {'a folder' if Path(a.data).is_dir() else 'a file'}")
+    return {"path": a.data, **given}
+
+
+def _refuse_settings(a: argparse.Namespace, folder: Path) -> None:
+    """Raise ValueError for a resume that is given what its run has decided, or no run; OSError for a bad folder."""
+    writable(folder / "model.safetensors")
+    decided = ("preset", "minutes", "batch", "lr", "init", "seed", "size", "channels", "fit", "axes")
+    given = [f"--{name}" for name in decided if getattr(a, name) is not None]
+    given += ["--skip-unreadable"] * a.skip_unreadable + ["--data"] * (a.data in DATA_SETS)
+    if a.resume and given:
+        raise ValueError(f"--resume goes on with the settings saved in --out: leave out {', '.join(given)}")
     if a.resume and not (folder / RUN).exists():
         raise ValueError(f"there is nothing to resume in {folder}: it holds no {RUN}")
-    with _alone(folder), ranks.process_group(runtime().device):
-        run, shared = ranks.broadcast(((folder / RUN).exists(), model.exists()))  # before rank 0 writes them
-        if a.resume:
-            return _fit(resume(folder), folder, a.save_every, resumed=True)
-        if run:
-            raise ValueError(f"{folder} already holds a run: add --resume to go on with it, or choose another --out")
-        if shared:
-            raise ValueError(f"{folder} already holds a model, with no run to go on with: choose another --out")
-        job = begin(name, seed=a.seed or 0, steps=a.steps, minutes=a.minutes)
-        return _fit(job, folder, a.save_every)
+
+
+def _described(job: Training) -> str:
+    """What is trained, in three lines or so."""
+    data, names, net = job.data, list(job.data.names or ()), job.run.denoiser.net
+    classes = f"{len(names)} classes ({', '.join(names[:10])}{', ...' * (len(names) > 10)})" if names else "no classes"
+    size = sum(parameter.numel() for parameter in net.parameters())
+    s, device = job.settings, next(net.parameters()).device
+    lines = [f"data: {job.title()}, {len(data):,} samples of shape {tuple(data.x.shape[1:])}, {classes}"]
+    if "init_tensors" in job.record:
+        fits, of = job.record["init_tensors"]
+        lines.append(f"begins with {fits} of {of} tensors of {job.record.get('init')}")
+    lines.append(f"network: {type(net).__name__}, {size:,} parameters; {s['steps']:,} steps of {s['batch']} samples, "
+                 f"learning rate {s['lr']:g}, on {device_name(device)}")  # fmt: skip
+    if len(data) < FEW:
+        lines.append("so few are learned by heart sooner or later: expect samples that repeat them, the more so the")
+        lines[-1] += " longer it trains; more data help, or a short training that begins with a model (--init)"
+    return "\n".join(map(printable, lines))
+
+
+def _rehearse(job: Training) -> int:
+    """Say what would be trained, and how long it would take."""
+    pace = seconds_a_step(job.run.denoiser, job.data, job.settings)
+    left = job.settings["steps"] - job.run.step
+    _tell(f"{_described(job)}\n{pace:.3g} s a step, {_clock(pace * left)} for {left:,} more; nothing was written")
+    return 0
+
+
+def _clock(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    unit, length = ("s", 1) if seconds < 120 else ("min", 60) if seconds < 7200 else ("h", 3600)
+    return f"{seconds / length:.0f} {unit}"
 
 
 @contextmanager
@@ -205,19 +320,33 @@ def _fit(job: Training, folder: Path, every: float, resumed: bool = False) -> in
     steps, begun = job.settings["steps"], time.monotonic() - job.record.get("seconds", 0)
     at_once, saved = not resumed or job.run.step == steps, time.monotonic() if resumed else -math.inf
     look = 1 if device.type == "cpu" else CHECK_EVERY
-    for _ in chain([None] * at_once, progress(job.losses(), total=steps, label=job.name, done=job.run.step)):
+    losses = progress(_reported(job), total=steps, label=job.title(), done=job.run.step)
+    for _ in chain([None] * at_once, losses):
         stop = job.run.step % look == 0 and ranks.any_rank(bool(asked), device)
         if stop or job.run.step == steps or time.monotonic() - saved > every:
             _save(job, folder, time.monotonic() - begun)
             saved = time.monotonic()
         if stop:
-            _tell(f"stopped at step {job.run.step} of {steps}; go on with: minidiff train --out {folder} --resume")
+            again = f"minidiff train --out {shlex.quote(str(folder))} --resume"
+            _tell(f"stopped at step {job.run.step} of {steps}; go on with: {again}")
             return 128 + (asked or [signal.SIGTERM])[0]
     model, seconds = folder / "model.safetensors", time.monotonic() - begun
-    _tell(
-        f"wrote {model} after {steps} steps in {seconds:.0f} s; look at it with: minidiff sample --checkpoint {model}"
-    )
+    look_at_it = f"minidiff sample --checkpoint {shlex.quote(str(model))}"
+    _tell(f"wrote {model} after {steps} steps in {seconds:.0f} s; look at it with: {look_at_it}")
     return 0
+
+
+def _reported(job: Training) -> Iterator[torch.Tensor]:
+    """The losses; where nobody watches a progress bar, a line a minute says how it goes."""
+    begun = told = time.monotonic()
+    steps, first = job.settings["steps"], job.run.step
+    for loss in job.losses():
+        now = time.monotonic()
+        if now - told >= 60 and quiet():
+            left = (steps - job.run.step) * (now - begun) / (job.run.step - first)
+            _tell(f"step {job.run.step:,} of {steps:,}, loss {float(loss):.3f}, {_clock(left)} left")
+            told = now
+        yield loss
 
 
 def _save(job: Training, folder: Path, seconds: float) -> None:
@@ -227,16 +356,12 @@ def _save(job: Training, folder: Path, seconds: float) -> None:
     try:
         job.save(folder, seconds)
     except OSError as error:
-        left = (
-            "the checkpoint before it is whole: make room and go on with --resume"
-            if (folder / RUN).exists()
-            else "no checkpoint is there yet"
-        )
-        raise OSError(
-            f"step {job.run.step} could not be saved in {folder} ({error.strerror or error}); {left}"
-        ) from error
+        whole = "the checkpoint before it is whole: make room and go on with --resume"
+        left = whole if (folder / RUN).exists() else "no checkpoint is there yet"
+        said = f"step {job.run.step} could not be saved in {folder} ({error.strerror or error})"
+        raise OSError(f"{said}; {left}") from error
 
 
 def _tell(message: str) -> None:
     if not ranks.rank():
-        print(message)
+        print(message, flush=True)

@@ -1,5 +1,6 @@
 """Presets: a network, a data set and the settings that suit them."""
 
+from collections import ChainMap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +9,7 @@ import torch
 
 from .. import data
 from ..data import Data
-from ..networks.mlp import MLP
+from ..networks.registry import network_for
 from ..networks.unet import UNet
 
 SHIPPED = "fashion-small.safetensors"
@@ -23,7 +24,7 @@ class Preset:
     """What to train on what, and for how long unless told otherwise.
 
     data: the name of the data set, a key of DATA_SETS
-    load: reads it
+    load: reads it; for data of one's own, given where they are
     network: builds a network for it
     steps: how many in all
     batch: samples a step
@@ -33,7 +34,7 @@ class Preset:
     """
 
     data: str
-    load: Callable[[], Data]
+    load: Callable[..., Data]
     network: Callable[[Data], torch.nn.Module]
     steps: int
     batch: int = 64
@@ -46,8 +47,8 @@ def _unet(images: Data, **config) -> UNet:
     return UNet(channels=images.x.shape[1], size=tuple(images.x.shape[2:]), classes=len(images.names or ()), **config)
 
 
-def _mlp(points: Data) -> MLP:
-    return MLP(dim=2, classes=len(points.names) if points.names else None)
+def _fitting(own: Data) -> torch.nn.Module:
+    return network_for(own.x.shape[1:], len(own.names or ()))
 
 
 def _clothes() -> Data:
@@ -68,7 +69,16 @@ PRESETS: dict[str, Preset] = {
     "fashion": Preset("fashion-mnist", _clothes, MIDDLE, 30_000, 256, 1e-3, augment=("flip",)),
     "cifar10": Preset("cifar-10", data.cifar10, LARGE, 100_000, 512, 1e-3, augment=("flip",)),
 } | {
-    name: Preset(name, partial(getattr(data, name.replace("-", "_")), 20_000), _mlp, 3_000, 256, 2e-3, "uniform_angle")
+    name: Preset(
+        name, partial(getattr(data, name.replace("-", "_")), 20_000), _fitting, 3_000, 256, 2e-3, "uniform_angle"
+    )
     for name in PLANE
 }
+KINDS = {2: "points", 3: "signals", 4: "images"}  # by the axes of x
+OWN: dict[str, Preset] = {  # for data of one's own
+    "points": Preset("", data.from_array, _fitting, 3_000, 256, 2e-3, "uniform_angle"),
+    "signals": Preset("", data.from_array, _fitting, 5_000, 64, 2e-3, "uniform_angle"),
+    "images": Preset("", data.from_folder, _fitting, 10_000, 32, augment=("flip",)),
+}
+EVERY = ChainMap(PRESETS, OWN)
 DATA_SETS = {preset.data: name for name, preset in reversed(PRESETS.items())}  # the first preset of each

@@ -1,8 +1,8 @@
-"""Training a preset, with checkpoints from which it goes on."""
+"""Training a preset, or on data of one's own, with checkpoints from which it goes on."""
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 
 from .. import refusals
-from ..data import Data
+from ..data import Data, found_again, from_path
 from ..losses import LEVELS
-from ..networks.registry import accept
+from ..networks.registry import accept, adapted
 from ..predictions import LearnedDenoiser
-from ..refusals import choice, described, number, whole
+from ..refusals import choice, described, number, require, whole
 from ..samplers import last
 from ..schedules import cosine
 from . import checkpoints, ranks
 from .augmentations import AUGMENTATIONS, together
 from .cards import demand
 from .checkpoints import load_run, save_run
-from .presets import PRESETS
+from .presets import EVERY, KINDS, OWN, PRESETS, Preset
 from .runtime import compiles, fast_bf16, provenance, runtime
 from .state import TrainState
 from .train import train
@@ -36,12 +36,13 @@ RUN = "run.safetensors"  # in a run's folder: all that --resume needs
 class Training:
     """A preset in training.
 
-    name: of the preset
+    name: of the preset, one of PRESETS or OWN
     run: all that training changes
     data: what it trains on
     settings: fixed when it began, and kept by a resume
     record: what ends up in the checkpoint's card: machine, time, loss curve
     recent: losses since the last point of that curve, read late, since reading makes a GPU wait
+    source: data of one's own: where they are, how they were read, and their SHA-256
     """
 
     name: str
@@ -50,6 +51,7 @@ class Training:
     settings: dict
     record: dict
     recent: list[Tensor] = field(default_factory=list)
+    source: dict | None = None
 
     def losses(self) -> Iterator[Tensor]:
         """Train on to the last step, noting about 200 points of the loss curve."""
@@ -64,83 +66,145 @@ class Training:
                 self.recent = []
             yield loss
 
+    def title(self) -> str:
+        """What its data are called: of a path, which may tell more than others should know, the last part alone."""
+        return Path(self.source["path"]).name[:200] if self.source else PRESETS[self.name].data
+
     def save(self, folder: Path, seconds: float) -> None:
         """Write folder/run.safetensors, from which `--resume` goes on, and folder/model.safetensors, for others."""
         step, data = self.run.step, self.data
         self.record |= {"steps": step, "images_seen": step * self.settings["batch"], "seconds": round(seconds)}
-        described = {"name": PRESETS[self.name].data, "shape": list(data.x.shape[1:]), "shift": data.shift}
+        described = {"name": self.title(), "shape": list(data.x.shape[1:]), "shift": data.shift}
         described |= {"scale": data.scale, "names": list(data.names or ()), "examples": len(data)}
         card = {"data": described, "settings": self.settings, "record": self.record}
-        save_run(folder / RUN, self.run, card | {"recent": [float(loss) for loss in self.recent]})
+        recent = [float(loss) for loss in self.recent]
+        save_run(folder / RUN, self.run, card | {"source": self.source, "recent": recent})
         checkpoints.save(folder / "model.safetensors", self.run.average, card, half=True)
 
 
-def begin(name: str, *, seed: int = 0, steps: int | None = None, minutes: float | None = None) -> Training:
-    """A preset at its first step. Raises ValueError for an unknown one, and for both steps and minutes.
+def begin(
+    name: str = "",
+    *,
+    own: Mapping | None = None,
+    seed: int = 0,
+    steps: int | None = None,
+    minutes: float | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    init: str | Path | None = None,
+    device: str | None = None,
+) -> Training:
+    """A training at its first step. Raises ValueError for an unknown preset, and for both steps and minutes.
 
-    name: one of PRESETS
+    name: one of PRESETS, for none but its own data
+    own: or data of one's own, as the arguments of `from_path`, such as {"path": "my-pictures", "size": 64}
     seed: decides the initial weights, and everything that training draws
     steps: how many (default: the preset's)
     minutes: instead of steps: times 20 of them and fixes, once and for all, how many fit into the rest
+    batch: samples a step (default: the preset's)
+    lr: the largest learning rate (default: the preset's)
+    init: a checkpoint to begin with, as far as its weights fit these data
+    device: "cpu" or "cuda" (default: as `runtime` decides)
     """
-    preset, rt = PRESETS[choice("the preset", name, PRESETS)], runtime()
+    examples, source = (None, None) if own is None else from_path(**own)
+    name = choice("the preset", name, PRESETS) if examples is None else KINDS[examples.x.ndim]
+    preset, rt = EVERY[name], runtime(device)
     if steps is not None and minutes is not None:
         raise ValueError(f"give one of steps and minutes; got {described(steps)} and {described(minutes)}")
-    examples = preset.load()
+    examples = preset.load() if examples is None else examples
     with torch.random.fork_rng():
         torch.manual_seed(whole("seed", seed, 0))
-        denoiser = LearnedDenoiser(preset.network(examples), cosine, "v").to(rt.device)
-    settings = {"preset": name, "seed": seed, "batch": preset.batch, "lr": preset.lr, "levels": preset.levels}
-    settings |= {"augment": list(preset.augment), "drop": 0.1, "bf16": fast_bf16(rt.device)}
-    settings |= {"compile": compiles(rt.device)}
-    record = {**provenance(rt.device), "losses": []}
+        denoiser, settings, record = _denoiser(preset, examples, init)
+    denoiser, settings = denoiser.to(rt.device), settings | {"preset": name, "seed": seed}
+    settings |= {"batch": preset.batch if batch is None else whole("batch", batch, 1, 2**16)}
+    settings |= {"lr": preset.lr if lr is None else number("lr", lr, 0, 1000)}
+    settings |= {"drop": 0.1, "bf16": fast_bf16(rt.device), "compile": compiles(rt.device)}
+    record = {**provenance(rt.device), "losses": [], **record}
     if minutes is not None:
         steps, timed = _steps_within(minutes, denoiser, examples, settings)
         record |= timed
     settings["steps"] = ranks.broadcast(whole("steps", preset.steps if steps is None else steps, 1, MOST_STEPS))
-    return Training(name, TrainState(denoiser), examples, settings, record)
+    return Training(name, TrainState(denoiser), examples, settings, record, source=source)
 
 
-def resume(folder: Path) -> Training:
-    """A preset where folder/run.safetensors left it."""
-    folder = refusals.path("folder", folder)
-    run, card = load_run(folder / RUN, runtime().device)
-    demand(folder / RUN, card, "settings", "record")
+def _denoiser(preset: Preset, examples: Data, init: str | Path | None) -> tuple[LearnedDenoiser, dict, dict]:
+    """What a training begins with, what its settings say of it, and its record."""
+    settings = {"levels": preset.levels, "augment": list(preset.augment)}
+    if init is None:
+        return LearnedDenoiser(preset.network(examples), cosine, "v"), settings, {}
+    old, card = checkpoints.load(init)
+    demand(init, card, "settings.augment")
+    with checkpoints.about(init):
+        net, fits = adapted(old.net, examples.x.shape[1:], len(examples.names or ()))
+    former = card.get("settings")
+    settings["augment"] = former.get("augment", []) if isinstance(former, dict) else []
+    return LearnedDenoiser(net, old.schedule, old.target), settings, {"init": Path(init).name, "init_tensors": fits}
+
+
+def resume(
+    folder: str | Path, *, steps: int | None = None, path: str | Path | None = None, device: str | None = None
+) -> Training:
+    """A training where folder/run.safetensors left it; with the same number of steps it goes on to the same bits.
+
+    folder: where it was saved
+    steps: how many in all, if more than were planned: from here on, the learning rate is what it would be if so many
+        had been planned at first
+    path: where data of one's own are now, if they have moved
+    device: "cpu" or "cuda" (default: as `runtime` decides)
+
+    Raises CheckpointError where the parts do not go together, and for data that have changed.
+    """
+    file = refusals.path("folder", folder) / RUN
+    run, card = load_run(file, runtime(device).device)
+    demand(file, card, "settings", "record")
     settings, recent = card["settings"], [torch.tensor(loss) for loss in card.get("recent", [])]
-    examples = PRESETS[settings["preset"]].load()
+    demand(file, card, *["source"] * (own := settings["preset"] in OWN))
+    require(own or path is None, f"{file} is a training of the preset {settings['preset']}, which has data of its own")
+    examples, source = found_again(card["source"], path) if own else (EVERY[settings["preset"]].load(), None)
     if run.step > settings["steps"] or (settings.get("augment") and examples.x.ndim != 4):
         said = f"step {run.step} of {settings['steps']}, augmented by {settings.get('augment')}"
-        raise checkpoints.CheckpointError(f"{folder / RUN} does not go with its preset: {said}")
-    with checkpoints.about(folder / RUN):
+        raise checkpoints.CheckpointError(f"{file} does not go with its preset: {said}")
+    with checkpoints.about(file):
         accept(run.denoiser.net, examples.x.shape[1:], len(examples.names or ()))
-    return Training(settings["preset"], run, examples, settings, card["record"], recent)
+    job = Training(settings["preset"], run, examples, settings, card["record"], recent, source)
+    return job if steps is None else _longer(job, whole("steps", steps, 1, MOST_STEPS))
+
+
+def _longer(job: Training, steps: int) -> Training:
+    """The training with more steps. The learning rate follows the cosine of so many, from here on."""
+    planned, run = job.settings["steps"], job.run
+    if steps < planned or steps == run.step:
+        raise ValueError(f"steps counts all; {planned} were planned, {run.step} are taken: give more than {steps}")
+    if steps > planned:
+        job.settings["steps"] = steps
+        run.settings = run.settings and {**run.settings, "steps": steps}
+        job.record["extended"] = [*job.record.get("extended", []), [run.step, planned, steps]]
+    return job
 
 
 def _options(denoiser: LearnedDenoiser, settings: dict) -> dict:
     """The arguments of `train` that settings hold; levels and augmentations are named there."""
     options = {key: settings[key] for key in ("batch", "lr", "seed", "drop", "bf16")}
     parts = [AUGMENTATIONS[name] for name in settings.get("augment", ())]  # runs of earlier versions have none
-    return options | {
-        "levels": LEVELS[settings["levels"]](denoiser.schedule),
-        "augment": together(*parts) if parts else None,
-    }
+    levels, augment = LEVELS[settings["levels"]](denoiser.schedule), together(*parts) if parts else None
+    return options | {"levels": levels, "augment": augment}
 
 
 def _steps_within(minutes: float, denoiser: LearnedDenoiser, examples: Data, settings: dict) -> tuple[int, dict]:
     """How many steps fit into the minutes, from 1 to MOST_STEPS, and what the record says about it."""
     seconds = 60 * number("minutes", minutes, sys.float_info.min)
     begun = time.perf_counter()
-    pace = _seconds_a_step(denoiser, examples, settings)
+    pace = seconds_a_step(denoiser, examples, settings)
     timing = time.perf_counter() - begun
     steps = round(min(max(1, (seconds - timing) / pace), MOST_STEPS))
     told = {"seconds_a_step_when_timed": round(pace, 5), "seconds_of_timing": round(timing, 3)}
     return steps, {"minutes_asked": minutes, **told}
 
 
-def _seconds_a_step(denoiser: LearnedDenoiser, examples: Data, settings: dict) -> float:
+def seconds_a_step(denoiser: LearnedDenoiser, examples: Data, settings: dict) -> float:
     """The time of one training step: 20 of them on a copy, after three to warm up."""
     copy = deepcopy(denoiser)
-    if settings["compile"]:
+    if settings.get("compile"):
         copy.net.compile()
     losses = train(copy, examples, steps=23, **_options(denoiser, settings))
     last(islice(losses, 3))

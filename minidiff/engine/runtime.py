@@ -33,13 +33,8 @@ def compiles(device: torch.device) -> bool:
 
 def provenance(device: torch.device) -> dict:
     """What a record must say about the machine and the code that made it."""
-    return {
-        "device": device_name(device),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "minidiff": __version__,
-        "commit": commit(),
-    }
+    return {"device": device_name(device), "threads": torch.get_num_threads(), "torch": torch.__version__,
+            "minidiff": __version__, "commit": commit()}  # fmt: skip
 
 
 def commit() -> str:
@@ -99,23 +94,26 @@ class Runtime:
         return torch.Generator("cpu").manual_seed(refusals.whole("seed", seed, 0))
 
 
-def runtime() -> Runtime:
-    """This machine's Runtime; MINIDIFF_DEVICE and MINIDIFF_PROFILE override it. ValueError for senseless values.
+def runtime(asked: str | None = None) -> Runtime:
+    """This machine's Runtime. ValueError for senseless values.
+
+    asked: the device, "cpu" or "cuda"; MINIDIFF_DEVICE and MINIDIFF_PROFILE decide where it is None, if they are set.
 
     Turns TF32 off: its ten-bit products would move checked numbers by 1e-3.
     """
     cuda = torch.cuda.is_available()
     own = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"  # torchrun: a GPU a process
-    wanted = os.environ.get("MINIDIFF_DEVICE") or (own if cuda else "cpu")
+    said, instead = ("MINIDIFF_DEVICE", "unset it") if asked is None else ("the device", "leave it out")
+    wanted = (own if asked == "cuda" else asked) or os.environ.get("MINIDIFF_DEVICE") or (own if cuda else "cpu")
     try:
         device = torch.device(wanted)
     except RuntimeError:
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
-        raise ValueError(f"MINIDIFF_DEVICE is {wanted!r}: set it to cpu or cuda, or unset it")
+        raise ValueError(f"{said} is {wanted!r}: set it to cpu or cuda, or {instead}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"MINIDIFF_DEVICE is {wanted!r}, but torch finds {torch.cuda.device_count()} CUDA devices "
-                         "here: set it to cpu, or unset it")  # fmt: skip
+        raise ValueError(f"{said} is {wanted!r}, but torch finds {torch.cuda.device_count()} CUDA devices "
+                         f"here: set it to cpu, or {instead}")  # fmt: skip
     profile = os.environ.get("MINIDIFF_PROFILE") or ("full" if device.type == "cuda" else "small")
     if profile not in PROFILES:
         raise ValueError(f"MINIDIFF_PROFILE is {profile!r}: set it to small or full, or unset it")

@@ -17,7 +17,8 @@ class TrainState:
 
     `average` (EMA) is a denoiser of its own, and usually the better one. Save a state, restore it, and training goes on
     bit for bit as if it had never stopped. `settings` are those of the training that has begun, None before it has:
-    `train` refuses others, because the learning rate and the order of the samples depend on them.
+    `train` refuses others, because the learning rate and the order of the samples depend on them. Only the number of
+    steps may grow, once all of them are taken: the learning rate then goes on as if so many had been planned at first.
     """
 
     def __init__(self, denoiser: LearnedDenoiser):
@@ -33,11 +34,14 @@ class TrainState:
 
     def keep_to(self, settings: dict) -> None:
         """Begin with these settings, or go on with them. Raises ValueError where the training began with others."""
-        self.settings = settings if self.settings is None or not self.step else self.settings
-        other = [name for name, value in settings.items() if self.settings.get(name, value) != value]
+        began = settings if self.settings is None or not self.step else self.settings
+        if began.get("steps") == self.step < settings.get("steps", 0):
+            began = {**began, "steps": settings["steps"]}
+        other = [name for name, value in settings.items() if began.get(name, value) != value]
         if other:
-            began, asked = (", ".join(f"{name}={said[name]}" for name in other) for said in (self.settings, settings))
-            raise ValueError(f"this training began with {began}, not {asked}: go on as it began, or make a new Run")
+            said, asked = (", ".join(f"{name}={held[name]}" for name in other) for held in (began, settings))
+            raise ValueError(f"this training began with {said}, not {asked}: go on as it began, or make a new Run")
+        self.settings = began
 
     def advance(self, loss: Tensor, lr: float, wait: bool = True) -> bool:
         """One step of Adam (Kingma & Ba 2015), gradients clipped to norm 1, and of the average.

@@ -12,10 +12,11 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import is_lazy
 
+from .convnet import ConvNet1d
 from .mlp import MLP
 from .unet import UNet
 
-NETWORKS: dict[str, type[nn.Module]] = {"MLP": MLP, "UNet": UNet}
+NETWORKS: dict[str, type[nn.Module]] = {"MLP": MLP, "UNet": UNet, "ConvNet1d": ConvNet1d}
 
 
 def unwrapped(net: nn.Module) -> nn.Module:
@@ -149,3 +150,39 @@ def _blueprint(description: dict, tensors: int) -> nn.Module:
             return _build(description)
     finally:
         hook.remove()
+
+
+def network_for(shape: Sequence[int], classes: int) -> nn.Module:
+    """A network of a size that suits samples of this shape: an MLP for points, a ConvNet1d for signals, a UNet for
+    images, deep enough that a number is answered by most of its sample. classes: how many, 0 for no labels.
+    """
+    known, longest = classes or None, max(shape)
+    if len(shape) == 1:
+        return MLP(longest, width=128 if longest <= 16 else 512, classes=known)
+    if len(shape) == 2:
+        return ConvNet1d(shape[0], shape[1], known, depth=min(10, max(4, (shape[1] - 1).bit_length())))
+    deep = 4 if longest <= 40 else 6 if longest <= 64 else 8
+    return UNet(shape[0], shape[1:], known, deep_blocks=deep, groups=4, changes=1)
+
+
+@torch.no_grad()
+def adapted(net: nn.Module, shape: Sequence[int], classes: int) -> tuple[nn.Module, list[int]]:
+    """A network like this one for samples of another shape and other classes, with all its weights that fit.
+
+    net: one of NETWORKS.
+    shape: of a sample.
+    classes: how many, 0 for no labels.
+
+    Returns the network, and how many of its tensors fit, of how many. Raises ValueError where it can take no such
+    samples.
+    """
+    net, changed = unwrapped(net), {"channels": shape[0], "dim": shape[0], "length": shape[-1], "size": shape[1:]}
+    config: Any = net.config
+    changed |= {"classes": classes or None}
+    new = type(net)(**config | {key: value for key, value in changed.items() if key in config})
+    accept(new, shape, classes)
+    have, found = weights(new), weights(net)
+    fits = [name for name, value in have.items() if name in found and found[name].shape == value.shape]
+    for name in fits:
+        have[name].copy_(found[name])
+    return new, [len(fits), len(have)]

@@ -1,6 +1,7 @@
 """One's own data: folders of pictures of every kind, arrays and their files, and one sentence for what is none."""
 
 import gzip
+import json
 import os
 import struct
 import warnings
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 from torch.testing import assert_close
 
-from minidiff.data import Data, DataError, folder, from_array, from_folder, from_path, images
+from minidiff.data import Data, DataError, folder, found_again, from_array, from_folder, from_path, images
 from tests.data.mixed import BROKEN, CLASSES, make
 
 RAMP = np.add.outer(np.arange(24), 2 * np.arange(36)).astype(np.uint8) + 100  # rises downwards and to the right
@@ -387,32 +388,43 @@ def test_nothing_of_a_pickle_is_run(tmp_path):
     assert not (tmp_path / "evil").exists()
 
 
-def test_the_hash_is_of_what_was_read_and_of_nothing_else(tmp_path):
+def test_data_are_found_again_and_known_by_what_was_read(tmp_path):
     whole = tmp_path / "all"
     for name in ("a/1.png", "b/2.png"):
         put(whole / name)
-    data, digest = from_path(whole, 8)
-    assert data.x.shape == (2, 3, 8, 8)
+    data, source = from_path(whole, 8, fit="pad", unreadable="skip")
+    assert source == {"path": str(whole.resolve()), "size": [8, 8], "channels": 3, "fit": "pad", "unreadable": "skip",
+                      "sha256": source["sha256"]}  # fmt: skip
     (whole / ".hidden").write_text("x")
     (whole / "notes.txt").write_text("x")
-    whole.rename(tmp_path / "moved")
     with pytest.warns(UserWarning, match="notes"):
-        assert from_path(tmp_path / "moved", 8, unreadable="skip")[1] == digest
-    (tmp_path / "moved" / "notes.txt").unlink()
-    put(tmp_path / "moved" / "b" / "2.png", RAMP + 1)
-    changed = from_path(tmp_path / "moved", 8)[1]
-    (tmp_path / "moved" / "b").rename(tmp_path / "moved" / "c")
-    assert len({digest, changed, from_path(tmp_path / "moved", 8)[1]}) == 3
+        again, now = found_again(json.loads(json.dumps(source)))
+    assert torch.equal(again.x, data.x) and again.names == data.names and now == source
+    moved = whole.rename(tmp_path / "moved")
+    with pytest.raises(DataError, match="no data at .*all any more: say where they are"):
+        found_again(source)
+    (moved / "notes.txt").unlink()
+    assert found_again(source, moved)[1] == source | {"path": str(moved.resolve())}
+    before = (moved / "b" / "2.png").read_bytes()
+    put(moved / "b" / "2.png", RAMP + 1)
+    for change in (lambda: None, lambda: (moved / "b").rename(moved / "c"), lambda: put(moved / "c" / "3.png")):
+        change()
+        with pytest.raises(DataError, match="does not hold the data of before"):
+            found_again(source, moved)
+        (moved / "b" / "2.png" if (moved / "b").exists() else moved / "c" / "2.png").write_bytes(before)
 
 
-def test_the_hash_of_an_array_is_that_of_its_files(tmp_path):
+def test_the_labels_beside_an_array_count_too(tmp_path):
     images, labels = tmp_path / "t10k-images-idx3-ubyte", tmp_path / "t10k-labels-idx1-ubyte"
     images.write_bytes(idx(np.arange(32).reshape(2, 4, 4)))
-    alone = from_path(images)
+    data, source = from_path(images)
+    assert data.y is None and source == {"path": str(images.resolve()), "sha256": source["sha256"]}
     labels.write_bytes(idx([0, 1]))
-    both = from_path(images)
+    with pytest.raises(DataError, match="of before"):
+        found_again(source)
+    data, source = from_path(images, axes="NCL")
+    assert data.y.tolist() == [0, 1] and data.x.shape == (2, 4, 4)
+    assert found_again(source)[1] == source == source | {"axes": "NCL"}
     images.write_bytes(idx(np.arange(32).reshape(2, 4, 4) + 1))
-    assert alone[0].y is None and both[0].y.tolist() == [0, 1]
-    assert len({alone[1], both[1], from_path(images)[1]}) == 3
-    np.save(tmp_path / "x.npy", noise(5, 2, 64))
-    assert from_path(tmp_path / "x.npy", axes="NCL")[0].x.shape == (5, 2, 64)
+    with pytest.raises(DataError, match="of before"):
+        found_again(source)

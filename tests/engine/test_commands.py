@@ -130,6 +130,8 @@ def test_defaults_are_those_of_the_readme_and_stand_in_the_help(command, default
     ("train", "--steps", "1", "100000", "0", "0.5"),
     ("train", "--minutes", "0.01", "1000", "0.009", "0"),
     ("train", "--seed", "0", str(2**32 - 1), "-1", "x"),
+    ("train", "--batch", "1", "65536", "0", "65537"),
+    ("train", "--lr", "0", "1000", "-0.1", "1000.1"),
     ("train", "--save-every", "0", "1e6", "-1", "x"),
     ("judge", "--number", "200", "10000", "199", "10001"),
     ("judge", "--steps", "1", "10000", "0", "10001"),
@@ -243,13 +245,16 @@ def test_minutes_reach_the_timing(plane, tmp_path, monkeypatch):
         commands, "begin", lambda name, **options: (asked.append((name, options)), runs.begin(name, steps=1))[1]
     )
     assert run("train", "--preset", "rings", "--minutes", 2.5, "--out", tmp_path, "--seed", 4) == 0
-    assert asked == [("rings", {"seed": 4, "steps": None, "minutes": 2.5})]
+    rest = {"own": None, "batch": None, "lr": None, "init": None, "device": None}
+    assert asked == [("rings", {"seed": 4, "steps": None, "minutes": 2.5, **rest})]
 
 
 @pytest.mark.parametrize("option", [
     ("--preset", "rings"),
     ("--data", "rings"),
-    ("--steps", 9),
+    ("--batch", 9),
+    ("--lr", 1e-3),
+    ("--init", "model.safetensors"),
     ("--minutes", 1),
     ("--seed", 0),
     ("--seed", 3),

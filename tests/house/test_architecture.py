@@ -24,8 +24,8 @@ ROOMS = {  # which rooms each may import; its own always
     "__main__": {"maths", "networks", "data", "engine", "evaluation", "show", "course"},
     "refusals": set(),  # the one file that every room may import
 }
-BUDGET = {  # lines of code
-    "maths": 1100, "networks": 600, "data": 800, "engine": 900, "evaluation": 550, "show": 450, "commands": 400,
+BUDGET = {  # lines of code; in "engine" 60 are for data of one's own, warm starts and longer trainings
+    "maths": 1100, "networks": 600, "data": 800, "engine": 960, "evaluation": 550, "show": 450, "commands": 470,
     "course": 900, "refusals": 115,
 }  # fmt: skip
 CALLS = ("__init__", "__call__")  # what is given to them may stand in the docstring of the class

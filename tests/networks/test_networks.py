@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from minidiff.networks import MLP, NETWORKS, UNet
+from minidiff.networks import MLP, NETWORKS, ConvNet1d, UNet
 from minidiff.networks.layers import Embedding as Condition
 from minidiff.networks.layers import labels
 
@@ -19,6 +19,7 @@ CASES = {
     "unet 32 colour": (UNet, {"channels": 3, "size": 32, "classes": 4, "blocks": 2, **SMALL}, (3, 32, 32)),
     "unet without classes": (UNet, {"size": 32, **SMALL}, (1, 32, 32)),
     "unet told of changes": (UNet, {"classes": 10, "changes": 4, **SMALL}, (1, 28, 28)),
+    "signals": (ConvNet1d, {"channels": 2, "length": 30, "width": 16, "classes": 3, "changes": 1}, (2, 30)),
     "mlp told of changes": (MLP, {"width": 32, "changes": 2}, (2,)),
 }
 
@@ -184,6 +185,17 @@ def test_what_a_network_knows_and_what_not_given_is(name):
     full = {name: null.expand(3, *null.shape) for name, null in net.nulls.items()}
     torch.testing.assert_close(net(x, level, **full), net(x, level), atol=0, rtol=0)
     assert all(null.device.type == "meta" for null in kind(**config).to("meta").nulls.values())
+
+
+@pytest.mark.parametrize("depth", [0, 3, 5])
+def test_a_number_of_a_signal_is_answered_by_its_neighbours(depth):
+    """2^depth to either side: the taps of each layer stand twice as far apart as those of the layer before."""
+    net = perturbed(ConvNet1d, {"length": 101, "width": 8, "depth": depth})
+    net.norms = torch.nn.ModuleList(torch.nn.Identity() for _ in range(depth))  # statistics are of all alike
+    x = randn(1, 1, 101).requires_grad_()
+    (slope,) = torch.autograd.grad(net(x, torch.tensor([0.5]))[0, 0, 50], x)
+    seen = slope[0, 0].nonzero().flatten().tolist()
+    assert (seen[0], seen[-1]) == (50 - 2**depth, 50 + 2**depth)
 
 
 @pytest.mark.parametrize("kind, shape", [(MLP, (2,)), (UNet, (1, 28, 28))])
