@@ -1,12 +1,11 @@
 """The judge: one small classifier of Fashion-MNIST, whose features and labels every image notebook uses.
 
-`python -m minidiff.evaluation.judge` trains it again in a few minutes. The shipped file is pinned by its SHA-256, so
+`minidiff judge --remake` trains it again in a few minutes. The shipped file is pinned by its SHA-256, so
 that Frechet distances printed at different times are measured with the same weights.
 """
 
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,7 +176,3 @@ def main(path: str | Path = "runs/judge.safetensors") -> int:
     print(f"{path}: {card['accuracy']:.2%} of 10,000 test images, {seconds:.0f} s, {len(content):,} bytes")
     print(f"SHA-256 {hashlib.sha256(content).hexdigest()}; a judge with another one than JUDGE_SHA256 is another ruler")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import sys
 import types
 from pathlib import Path
@@ -259,9 +260,9 @@ def test_every_epoch_shows_the_images_in_another_order(small, monkeypatch):
 
 @pytest.fixture
 def sets(monkeypatch):
-    """In the training images bright is called 3 and dark 7; nine tenths of the test images say the opposite."""
-    test = flat(200, 3, 7, seed=5)
-    swapped = torch.arange(200) < 180
+    """In the training images bright is called 3 and dark 7; all but 29 of 300 test images say the opposite."""
+    test = flat(300, 3, 7, seed=5)
+    swapped = torch.arange(300) < 271
     test = Data(test.x, torch.where(swapped, 10 - test.y, test.y), names=test.names)
     sets = {"train": flat(500, 3, 7), "test": test}
     monkeypatch.setattr(module, "fashion_mnist", lambda split="train": sets[split])
@@ -273,31 +274,43 @@ def test_accuracy_is_of_the_test_images_unless_told_otherwise(sets):
         def classify(self, x):
             return torch.where(x.mean((1, 2, 3)) > 0, 3, 7)
 
-    assert accuracy(Told()) == accuracy(Told(), "test") == pytest.approx(0.1) and accuracy(Told(), "train") == 1.0
+    assert accuracy(Told()) == accuracy(Told(), "test") == pytest.approx(29 / 300)
+    assert accuracy(Told(), "train") == 1.0
 
 
 @pytest.mark.parametrize("path", ["somewhere/new.safetensors", None])
 def test_a_remade_judge_is_trained_on_the_training_images_and_asked_about_the_others(
     sets, small, path, tmp_path, monkeypatch, capsys
 ):
-    """`minidiff judge --remake` in full. It learns the training labels, so one test image in ten is labelled alike."""
+    """`minidiff judge --remake` in full. It learns the training labels, so 29 of 300 test images are labelled alike."""
     clock = iter([100.0, 142.4])
     monkeypatch.setattr(module.time, "perf_counter", clock.__next__)
     monkeypatch.chdir(tmp_path)
-    module.main(*[path] if path else [])
+    assert module.main(*[path] if path else []) == 0
     path = Path(path or "runs/judge.safetensors")
     content, said = path.read_bytes(), capsys.readouterr().out
     digest = hashlib.sha256(content).hexdigest()
-    assert f"{path}: 10.00% of 200 test images, 42 s, {len(content):,} bytes" in said.replace("10,000 test", "200 test")
+    assert f"{path}: 9.67% of 300 test images, 42 s, {len(content):,} bytes" in said.replace("10,000 test", "300 test")
     assert digest in said and len(said.splitlines()) == 2
     with safe_open(path, "pt") as file:
         card = json.loads(file.metadata()["card"])
         weight = file.get_tensor("2.weight")
     assert (
-        card["accuracy"] == 0.1 and card["seconds"] == 42 and card["torch"] == torch.__version__ and card["seed"] == 0
+        card["accuracy"] == 0.0967
+        and card["seconds"] == 42
+        and card["torch"] == torch.__version__
+        and card["seed"] == 0
     )
+    assert list(card) == sorted(card)  # the same judge is the same file
     want = train_judge(sets["train"].x, sets["train"].y, seed=0)
     assert weight.dtype == torch.float16 and torch.equal(weight, want[2].weight.half())
+
+
+@pytest.mark.parametrize("path", [find("judge.safetensors"), Path(__file__).parent, Path(__file__) / "new"])
+def test_a_judge_that_cannot_be_written_there_is_not_trained(path, monkeypatch):
+    monkeypatch.setattr(module, "train_judge", lambda *given: pytest.fail("it was trained"))
+    with pytest.raises(OSError, match=re.escape(str(path.parent if path.name == "new" else path))):
+        module.main(path)
 
 
 def test_the_shipped_judge_is_the_network_that_its_class_builds():
