@@ -1,1 +1,1 @@
-"""Pictures of results: `pixels` (PNG, without matplotlib), `plots` (figures) and `widgets` (things to move by hand)."""
+"""Pictures of results: `pixels` (PNG, without matplotlib), `plots` (figures), `widgets` to move, `pad` to draw on."""

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 import minidiff
 from minidiff import conditions, course, data, engine, estimates, evaluation, losses, networks, notation, schedules
+from minidiff.course.live import Lever, live
 from minidiff.evaluation import metrics
-from minidiff.show import pixels, plots, widgets
+from minidiff.show import pad, pixels, plots, widgets
 from tests.nonsense import NONSENSE, alike, sentence
 
 
@@ -329,7 +330,11 @@ CALLS = {  # name -> function, and its arguments
     "StepScrubber": (widgets.StepScrubber, {"frames": kind()([pixels.encode(BLACK)]), "labels": maybe(texts, ["a"])}
                      | {"start": whole(0), "interval": count(200)}),
     "film": (widgets.film, {"steps": kind()([IMAGES]), "labels": maybe(texts, ["a"]), "start": whole(0)} | TILES),
+    "Pad": (pad.Pad, {"kind": kind()("doodle"), "initial": maybe(kind("whole alike | bools alike"), torch.zeros(28, 28))}
+            | {"limit": number(3.0), "most": count(5)}),
     # course
+    "Lever": (Lever, {"f": function(lambda t: pixels.encode(BLACK)), "sliders": kind()({"t": (0, 1, 0)})}),
+    "live": (lambda f: live(f, t=(0, 1, 0)), {"f": function(lambda t: pixels.encode(BLACK))}),
     "check": (course.check, {"name": text("a"), "got": measured(1.0), "want": measured(1.0), "rtol": number(0.1)}
               | {"atol": number(0.1)}),
     "check_between": (course.check_between, {"name": text("a"), "got": measured(1.0), "low": limit(0.0)}
@@ -346,7 +351,16 @@ EXEMPT = {
     "nulls_of": "asks anything for what it declares",
 }
 ROOMS = ("minidiff", *(f"minidiff.{room}" for room in ("networks", "data", "engine", "evaluation", "course")))
-OPEN = ("conditions", "losses", "estimates", "show.pixels", "show.plots", "show.widgets")  # modules without a list
+OPEN = (
+    "conditions",
+    "losses",
+    "estimates",
+    "show.pixels",
+    "show.plots",
+    "show.widgets",
+    "show.pad",
+    "course.live",
+)  # modules without a list
 
 
 def public() -> dict[str, Any]:
