@@ -21,6 +21,7 @@ SETTINGS = {  # what is imported first, and the environment
     "as minidiff sets it": ("minidiff", {}),
     "one thread": ("torch", {"OMP_NUM_THREADS": "1"}),
 }
+BUSY = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"  # not longer than the benchmark, however that ends
 CHILD = """
 import {first}, sys, time
 from minidiff.__main__ import main, parser
@@ -43,7 +44,7 @@ def seconds(arguments: list[str], first: str, told: dict[str, str]) -> float:
 @contextmanager
 def beside(count: int) -> Iterator[None]:
     """So many other programs that do nothing but compute; they end with the block."""
-    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    others = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
     try:
         yield
     finally:
