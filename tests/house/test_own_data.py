@@ -2,8 +2,11 @@
 
 import io
 import json
+import re
+import shutil
 import signal
 import warnings
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+import minidiff
 from minidiff.__main__ import main
 from minidiff.data import from_array, from_folder
 from minidiff.engine import begin, checkpoints, commands, resume, runs
@@ -92,6 +96,7 @@ def stopping(monkeypatch, step):
     monkeypatch.setattr(runs, "train", train)
 
 
+@pytest.mark.slow
 def test_by_the_command_line_alone(mixed, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     read = ("--data", mixed, "--size", "8x12")
@@ -123,6 +128,27 @@ def test_by_the_command_line_alone(mixed, tmp_path, monkeypatch, capsys):
     )
     with Image.open("grid.png") as picture:
         assert abs(picture.size[0] / picture.size[1] - 12 / 8) < 0.05  # two by two of them
+
+
+def test_the_same_in_eight_lines_of_python(mixed, tmp_path, monkeypatch):
+    """The README's program with fewer steps and a smaller network: stopped, resumed and longer, to the same bits."""
+    program = re.search(r"## Your own pictures.*?```python\n(.*?)```", README, re.S)[1]
+    for many, few in {"5_000": "4", "1_000": "2", "8_000": "6", "(50)": "(3)", "32": "8"}.items():
+        assert many in program and len(program.split("\n\n")[2].splitlines()) == 8
+        program = program.replace(many, few)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(mixed, "my-pictures")
+    Path("my-pictures", BROKEN).unlink()
+    monkeypatch.setattr(minidiff, "UNet", partial(UNet, width=8, deep_width=8, deep_blocks=1))
+    names = {}
+    torch.manual_seed(0)
+    exec(program, names)
+    assert len(names["film"]) == 3 and names["film"][-1].shape == (16, 3, 8, 8) and names["run"].step == 6
+    torch.manual_seed(0)
+    run = minidiff.Run(LearnedDenoiser(minidiff.UNet(channels=3, size=8, classes=3), cosine))
+    for steps in (4, 6):
+        minidiff.last(minidiff.train(run.denoiser, names["pictures"], steps=steps, run=run))
+    assert same(dict(run.average.state_dict()), dict(names["run"].average.state_dict()))
 
 
 def from_folder_quietly(folder, size):
