@@ -12,11 +12,18 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
+import traitlets
 from torch import Tensor
 
 from ..refusals import described, function, instance, number, require
 from ..show import plots
 from ..show.pixels import encode, tile
+
+
+class _Picture(ipywidgets.Image):
+    """An image with a tooltip, by which screen readers name it."""
+
+    description = traitlets.Unicode().tag(sync=True)  # an Image has none, but with a tooltip its view asks for it
 
 
 class Lever:
@@ -40,7 +47,7 @@ class Lever:
         self.f = function("f", f, **self.values)
         self._start, self._first = self._where(), _picture(f(**self.values))
         self.label = ipywidgets.HTML()  # a Label would cut a long sentence short
-        self.image = ipywidgets.Image(value=self._first, format="png", tooltip=f"Picture at {self._start}")
+        self.image = _Picture(value=self._first, format="png", tooltip=f"Picture at {self._start}")
         self.box = ipywidgets.VBox([*self.controls.values(), self.label, self.image])
         self._busy, self._late = threading.Lock(), False
         for control in self.controls.values():

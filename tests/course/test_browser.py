@@ -360,6 +360,193 @@ def test_a_reader_runs_a_notebook_and_moves_its_slider(lab, visit, name, tmp_pat
         assert path.read_bytes() == (ROOT / "notebooks" / path.name).read_bytes(), "an original was touched"
 
 
+TOYS = """
+import time
+import torch
+from minidiff.course.live import live
+from minidiff.show.pad import Pad
+
+def show(value):
+    with open("toys.txt", "a") as file:
+        print(len(value) if value.dim() == 2 else round(float(value.sum())), value.flatten().tolist(), file=file)
+
+doodle, points = Pad(), Pad("points", most=3)
+doodle.on_change(show)
+points.on_change(show)
+display(doodle, points)
+///
+def f(t, kind):
+    time.sleep(0.3 if kind == "slow" else 0)
+    assert t < 0.95, "too far"
+    with open("lever.txt", "a") as file:
+        print(round(t, 2), kind, file=file)
+    return torch.full((1, 1, 28, 28), t)
+
+live(f, t=(0.0, 1.0, 0.5), kind=["fast", "slow"])
+"""
+
+
+@pytest.fixture
+def toys(lab, visit):
+    """A notebook with two pads and a lever that has run; toys("toys.txt") are the lines its kernel wrote there."""
+    folder, page = lab.course / re.search("/lab/tree/(.*)/", lab.address)[1], visit.page
+    cells = [
+        {"cell_type": "code", "id": f"toy-{i}", "metadata": {}, "source": code.strip(), "outputs": [],
+         "execution_count": None}
+        for i, code in enumerate(TOYS.split("///"))
+    ]  # fmt: skip
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    whole = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "toys.ipynb").write_text(json.dumps(whole))
+    page.goto(f"{re.sub('[0-9a-z_]+.ipynb', 'toys.ipynb', lab.address)}&reset")
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    del visit.complaints[:]
+    assert errors(run_all_cells(page, folder / "toys.ipynb")) == []
+
+    def lines(name):
+        path = folder / name
+        return path.read_text().splitlines() if path.exists() else []
+
+    return lines
+
+
+def drag(page, place, *places):
+    """Press the mouse at a place, draw it through others and let it go."""
+    page.mouse.move(*place)
+    page.mouse.down()
+    for next_place in places:
+        page.mouse.move(*next_place, steps=6)
+    page.mouse.up()
+
+
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def kernel_has(lines, right, what):
+    """The last drawing that the kernel was told of, once it is right: a list of numbers."""
+
+    def last():
+        told = [json.loads(line.partition(" ")[2]) for line in lines("toys.txt")[-1:] if line.endswith("]")]
+        return told and right(told[0]) and told
+
+    return until(last, SOON, lambda: f"{what}; the kernel has {lines('toys.txt')[-1:]}")[0]
+
+
+def test_a_reader_draws_a_doodle_by_mouse_finger_and_keys(toys, visit):
+    page = visit.page
+    doodle = page.get_by_role("application", name="doodle to draw")
+    doodle.scroll_into_view_if_needed()
+    frame = doodle.bounding_box()
+    at = lambda column, row: (frame["x"] + 10 * column + 5, frame["y"] + 10 * row + 5)
+    outline = lambda: doodle.evaluate("it => getComputedStyle(it).outlineWidth")
+    assert outline() == "1px"
+
+    drag(page, at(5, 5), at(20, 20))
+    seen = kernel_has(toys, lambda got: min(got[29 * k] for k in range(5, 21)) > 0.9, "the mouse draws a diagonal")
+    assert not any(seen[28 * i + j] for i in range(28) for j in range(28) if abs(i - j) > 3)
+    assert outline() == "3px"  # where the keys go
+    press(page, "Tab", "Enter")
+    kernel_has(toys, lambda got: not any(got), "Tab and Enter clear it")
+    press(page, "Shift+Tab", "ArrowRight", "ArrowRight", "ArrowUp", " ")
+    kernel_has(toys, lambda got: got[28 * 19 + 22] > 0.9 and not got[28 * 19 + 26], "space draws at the cursor")
+    page.get_by_text("row 20, column 23: 100 % white").wait_for()
+    press(page, "Shift+ArrowLeft", "Shift+ArrowLeft", "Shift+ArrowLeft", "Shift+ArrowLeft")
+    kernel_has(toys, lambda got: min(got[28 * 19 + k] for k in range(18, 23)) > 0.9, "shift and an arrow draw a line")
+    press(page, "Backspace")
+    kernel_has(toys, lambda got: got[28 * 19 + 18] == 0 < got[28 * 19 + 22], "backspace erases")
+    touch = page.context.new_cdp_session(page)
+    for kind, places in (("touchStart", [at(3, 3)]), ("touchMove", [at(12, 3)]), ("touchEnd", [])):
+        points = [{"x": x, "y": y} for x, y in places]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    kernel_has(toys, lambda got: min(got[28 * 3 + k] for k in range(3, 13)) > 0.9, "a finger draws")
+    assert page.locator(".jp-CodeCell").count() == 2  # none of the keys was taken for JupyterLab's own
+    assert visit.complaints == visit.outside == []
+
+
+def test_a_reader_sets_points_by_mouse_and_by_keys(toys, visit):
+    page = visit.page
+    points = page.get_by_role("application", name="points in the plane to draw")
+    points.scroll_into_view_if_needed()
+    frame = points.bounding_box()
+    at = lambda x, y: (frame["x"] + 140 * (1 + x / 3), frame["y"] + 140 * (1 - y / 3))
+    are = lambda *wanted: lambda got: len(got) == len(wanted) and np.abs(np.subtract(got, wanted)).max(initial=0) < 0.05
+
+    page.mouse.click(*at(0, 0))
+    kernel_has(toys, are(0, 0), "a click sets a point")
+    drag(page, at(0, 0), at(1, 0), at(1.5, -0.9))
+    kernel_has(toys, are(1.5, -0.9), "the mouse drags it")
+    press(page, *["ArrowUp"] * 6, *["ArrowLeft"] * 10, " ")
+    kernel_has(toys, are(1.5, -0.9, 0, 0), "space sets a point at the cursor")
+    page.get_by_text("2 points").wait_for()
+    page.mouse.click(*at(-2, 2))
+    page.mouse.click(*at(-2, -2))
+    kernel_has(toys, are(0, 0, -2, 2, -2, -2), "the fourth point of three takes the place of the first")
+    page.keyboard.down("Shift")
+    page.mouse.click(*at(-2, 2))
+    page.keyboard.up("Shift")
+    kernel_has(toys, are(0, 0, -2, -2), "shift and a click remove a point")
+    press(page, "ArrowDown", "ArrowDown", *["ArrowRight"] * 3)
+    press(page, *["ArrowDown"] * 25, "Backspace")
+    kernel_has(toys, are(0, 0), "backspace removes the nearest")
+    assert visit.complaints == visit.outside == []
+
+
+WATCH = """image => {
+    const now = () => performance.now(), times = window.times = {moved: [], answered: [], said: []};
+    const box = image.closest(".widget-vbox"), said = box.querySelector(".widget-html-content");
+    box.addEventListener("keydown", () => times.moved.push(now()), true);
+    image.addEventListener("load", () => times.answered.push(now()));
+    new MutationObserver(() => times.said.push(said.textContent)).observe(said, {childList: true, subtree: true});
+}"""  # when a key went down, when a picture was there, and what was said
+
+
+def test_a_reader_moves_a_lever_by_mouse_and_by_keys(toys, visit, tmp_path):
+    page = visit.page
+    box = page.locator(".widget-vbox:has(.noUi-handle)").first
+    handle, image = box.locator(".noUi-handle"), box.get_by_role("img")
+    image.scroll_into_view_if_needed()
+    image.evaluate(WATCH)
+    last = lambda: (toys("lever.txt") or [""])[-1]
+    answers = lambda what, wanted: until(lambda: last() == wanted, SOON, lambda: f"{what}: {wanted}, not {last()}")
+    assert image.get_attribute("title") == "Picture at t = 0.5, kind = 'fast'"
+
+    handle.focus()
+    for k in range(1, 6):
+        press(page, "ArrowRight")
+        answers("a key moves the lever", f"{0.5 + k / 100:g} fast")
+        until(lambda count=k: page.evaluate("times.answered.length") >= count, SOON, "the picture follows")
+    times = page.evaluate("times")
+    waits = [b - a for a, b in zip(times["moved"], times["answered"], strict=False)]
+    print(f"the lever answers within {max(waits):.0f} ms, at best {min(waits):.0f} ms")
+    assert times["said"][:2] == ["working ...", ""]
+    shade = np.asarray(Image.open(io.BytesIO(base64.b64decode(image.evaluate(SHOWN).split(",")[1]))).convert("L"))
+    assert abs(shade.mean() / 255 - 0.55) < 0.01
+
+    box.get_by_role("combobox", name="kind").select_option("slow")
+    answers("a choice moves it too", "0.55 slow")
+    before, track = len(toys("lever.txt")), box.locator(".noUi-base").bounding_box()
+    grip = handle.bounding_box()
+    page.mouse.move(grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(track["x"] + 0.2 * track["width"], track["y"] + track["height"] / 2, steps=30)
+    page.get_by_text("working ...").wait_for()
+    page.mouse.up()
+    stands = handle.get_attribute("aria-valuenow")
+    answers("the mouse drags it", f"{float(stands):g} slow")
+    assert 1 <= len(toys("lever.txt")) - before <= 8  # of thirty places on its way
+
+    handle.focus()
+    press(page, "End")
+    page.get_by_text("AssertionError: too far").wait_for()
+    press(page, "Home")
+    answers("after an error it lives on", "0.0 slow")
+    until(lambda: image.get_attribute("title") == "Picture at t = 0.0, kind = 'slow'", SOON, "it names the picture")
+    page.screenshot(path=Path(os.environ.get("MINIDIFF_SCREENSHOTS") or tmp_path) / "lever.png")
+    assert visit.complaints == visit.outside == []
+
+
 def test_ci_installs_what_this_test_needs():
     """Else CI would be red, as it should be, but here it is seen without CI."""
     commands = (ROOT / ".ci" / "run").read_text()
