@@ -59,6 +59,7 @@ TESTS = {  # which test files can tell, the quickest first
     "networks.layers": ("networks/networks",),
     "networks.mlp": ("networks/networks",),
     "networks.unet": ("networks/networks",),
+    "networks.convnet": ("networks/networks",),
     "networks.registry": ("networks/networks", "engine/own", "engine/checkpoints"),
     "data.dataset": ("data/data",),
     "data.points": ("data/data",),
@@ -99,7 +100,7 @@ TESTS = {  # which test files can tell, the quickest first
 }  # fmt: skip
 COPIED = (".ci", "minidiff", "tests", "notebooks", "data", "pyproject.toml", "README.md")
 WANTED = 0.95
-WALL, MEMORY = 3600, 12 * 2**30  # seconds and bytes; a mutant's CPU time is limited by what the original took
+WALL, MEMORY = 3600, 12 * 2**30  # seconds and bytes; a mutant's times are limited by what the original took
 PYTEST = ["-x", "-q", "-p", "no:cacheprovider"]
 UNIT = [*PYTEST, "--disable-plugin-autoload", "--assert=plain", "-o", "addopts="]
 
@@ -237,8 +238,11 @@ class Replay:
         self.process.join()
 
 
-def replayed(trials: list[Trial], cpu: float, copies: list[Path]) -> Iterator[tuple[Mutant | None, str]]:
-    """(mutant, who caught it) for each, as they end; as many at a time as there are copies."""
+def replayed(trials: list[Trial], cpu: float, wall: float, copies: list[Path]) -> Iterator[tuple[Mutant | None, str]]:
+    """(mutant, who caught it) for each, as they end; as many at a time as there are copies.
+
+    cpu, wall: seconds that one may take; what waits for ever, as for a pipe, uses no CPU.
+    """
     waiting, free, running = trials[::-1], list(copies), {}
     try:
         while waiting or running:
@@ -247,7 +251,7 @@ def replayed(trials: list[Trial], cpu: float, copies: list[Path]) -> Iterator[tu
                 running[one.answer] = one
             ended = multiprocessing.connection.wait(list(running), timeout=30)
             for answer in ended or [*running]:
-                if ended or time.monotonic() - running[answer].begun > WALL:
+                if ended or time.monotonic() - running[answer].begun > wall:
                     one = running.pop(answer)
                     if not ended:
                         one.stop()
@@ -269,14 +273,15 @@ def unit_stages(module: str, root: Path, quick: bool) -> Stages:
 
 def asked(trials: list[Trial], copies: list[Path], verdicts: dict[Mutant, str]) -> None:
     """Replay the trials once the original has passed them, and note the verdicts. RuntimeError if it does not pass."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     stages = list({tuple(stage): stage for _, stages in trials for stage in stages}.values())
-    ((_, verdict),) = replayed([(None, stages)], WALL, copies[:1])
+    ((_, verdict),) = replayed([(None, stages)], WALL, WALL, copies[:1])
     if verdict:
         raise RuntimeError(f"the original itself is caught by {verdict}: mend that first")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = 30 + 3 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    for number, (mutant, verdict) in enumerate(replayed(trials, cpu, copies), start=1):
+    wall = 60 + 5 * len(copies) * (time.monotonic() - begun)
+    for number, (mutant, verdict) in enumerate(replayed(trials, cpu, wall, copies), start=1):
         verdicts[mutant] = verdict
         said = f"caught by {verdict}" if verdict else f"alive: {mutant.key[2]}"
         print(f"{number}/{len(trials)}  {mutant.key[0]}:{mutant.line}  {said}", flush=True)
