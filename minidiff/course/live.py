@@ -47,7 +47,9 @@ class Lever:
         self.f = function("f", f, **self.values)
         self._start, self._first = self._where(), _picture(f(**self.values))
         self.label = ipywidgets.HTML()  # a Label would cut a long sentence short
-        self.image = _Picture(value=self._first, format="png", tooltip=f"Picture at {self._start}")
+        size = {"align_self": "flex-start", "max_width": "100%"}  # its own: a column would stretch it
+        said = f"Picture at {self._start}"
+        self.image = _Picture(value=self._first, format="png", tooltip=said, layout=size)
         self.box = ipywidgets.VBox([*self.controls.values(), self.label, self.image])
         self._busy, self._late = threading.Lock(), False
         for control in self.controls.values():

@@ -511,6 +511,7 @@ def test_a_reader_moves_a_lever_by_mouse_and_by_keys(toys, visit, tmp_path):
     last = lambda: (toys("lever.txt") or [""])[-1]
     answers = lambda what, wanted: until(lambda: last() == wanted, SOON, lambda: f"{what}: {wanted}, not {last()}")
     assert image.get_attribute("title") == "Picture at t = 0.5, kind = 'fast'"
+    assert image.bounding_box()["width"] == image.evaluate("it => it.naturalWidth") == 112
 
     handle.focus()
     for k in range(1, 6):
