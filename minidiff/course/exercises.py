@@ -17,7 +17,10 @@ import textwrap
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
 
 from ..refusals import function
 from .checks import HINT
@@ -50,6 +53,28 @@ def attempt(check: Callable[[Answer], None], mine: Answer, otherwise: Answer) ->
         return otherwise
     print(f"yours  {name} is right, and the notebook goes on with it.")
     return mine
+
+
+def refuse_slips(got: Any, right: Tensor, slips: dict[str, Any], otherwise: str) -> None:
+    """Raise AssertionError unless got is right, to a thousandth, with the sentence of the slip that gives just this.
+
+    got: a number or a tensor, what the reader's function gave.
+    right: what it should give.
+    slips: by the sentence that names it, what each likely mistake gives.
+    otherwise: the sentence for anything else.
+    """
+    got = torch.as_tensor(got)
+    shapes = f"it gives shape {tuple(got.shape)}, wanted {tuple(right.shape)}: {otherwise}"
+    if got.shape != right.shape:
+        raise AssertionError(shapes)
+    if _close(got, right):
+        return
+    raise AssertionError(next((said for said, wrong in slips.items() if _close(got, wrong)), otherwise))
+
+
+def _close(got: Tensor, other: Any) -> bool:
+    other = torch.as_tensor(other)
+    return got.shape == other.shape and torch.allclose(got.double(), other.double(), rtol=1e-3, atol=1e-6)
 
 
 def _unwritten(answer: Callable) -> bool:

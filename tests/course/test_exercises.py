@@ -106,6 +106,8 @@ WRONG = "# %% double: wanted 2\ndef double(x):\n    return x\n"
     ({"mistakes": WRONG + "# %% triple: anything\nno code at all"}, ""),  # another cell's
     ({"behind": "# %% doubling\nassert seven == 7\nseven = 8\n# %% other\n1 / 0\n"}, ""),
     ({"behind": "# %% doubling\nassert seven == 7\n"}, ""),  # what was assigned is forgotten
+    ({"behind": "# %% doubling\ncheck('seven', seven, 7)\n"}, ""),  # what a check prints is no fault
+    ({"behind": "# %% doubling\ncheck('seven', seven, 8)\n"}, "behind the scenes: RAISED"),
     ({"below": "def double(x):\n    return 3 * x"}, "the solution was told: not yet"),
     ({"below": "no code at all"}, "the solution was told: RAISED"),
     ({"below": ""}, "the solution was told: to do"),

@@ -28,6 +28,7 @@ BUDGET = {  # lines of code; in "engine" 60 are for data of one's own, warm star
     "maths": 1100, "networks": 600, "data": 800, "engine": 960, "evaluation": 550, "show": 520, "commands": 470,
     "course": 900, "refusals": 115,
 }  # fmt: skip
+TASKS = 160  # lines of code of what one notebook asks its readers to write
 CALLS = ("__init__", "__call__")  # what is given to them may stand in the docstring of the class
 ONLY = {  # the files that may import a heavy library
     "matplotlib": ("show/plots",), "ipywidgets": ("show/widgets", "course/live"), "anywidget": ("show/pad",),
@@ -155,7 +156,9 @@ def lines(function: ast.FunctionDef) -> int:
 
 
 def budget_of(name: str) -> str:
-    """What a file counts towards: its room, but the commands of all rooms are counted together, with `__main__`."""
+    """What a file counts towards: its room; but commands are counted together, and a notebook's tasks by themselves."""
+    if name.startswith("course/tasks/"):
+        return "tasks"
     return "commands" if name.endswith(("/commands", "__main__")) else room_of(name)
 
 
@@ -245,6 +248,11 @@ def test_what_runs_in_the_browser_stays_small_and_fetches_nothing():
     text = script.read_text()
     assert len(text.splitlines()) <= SCRIPT and max(map(len, text.splitlines())) <= 120
     assert not re.search(r"\bimport\b|\bfetch\b|https?:|XMLHttpRequest|WebSocket|\beval\b|innerHTML", text)
+
+
+def test_what_a_notebook_asks_stays_small():
+    count = {name: code_lines(path.read_text()) for path in FILES if budget_of(name := name_of(path)) == "tasks"}
+    assert max(count.values()) <= TASKS, count
 
 
 def mapped(text: str) -> list[str]:

@@ -3,9 +3,11 @@
 import copy
 import functools
 import json
+import re
 
 import nbformat
 import pytest
+import turns
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from minidiff.course import notebooks
@@ -169,10 +171,45 @@ def test_running_twice_gives_the_same_bytes_and_a_failure_changes_nothing(tmp_pa
         assert f"n.ipynb: cell 2 failed ({named})" in err and err.count("\n") == 1
 
 
+def given_away(cells: list) -> list[str]:
+    """What gives an answer away, or asks for none: one sentence each.
+
+    A cell that calls `attempt` is a stub: its stored output says what is to do, and its solution is folded in the
+    markdown cell below. A notebook that has none has code cells tagged solution, which are hidden with what they print.
+    """
+    found, tagged = [], [cell for cell in cells if "solution" in cell.metadata.get("tags", [])]
+    asking = [k for k, cell in enumerate(cells) if cell.cell_type == "code" and turns.attempts(cell.source)]
+    for k in asking:
+        said = "".join(output.get("text", "") for output in cells[k].outputs)
+        found += [f"cell {k} is no stub"] * (not said.startswith("to do  "))
+        below = cells[k + 1].source if k + 1 < len(cells) else ""
+        found += [f"cell {k} has no folded solution below"] * (not turns.solution(below))
+        found += [f"cell {k + 1} shows code in the open"] * (
+            "```" in re.sub("<details>.*?</details>", "", below, flags=re.S)
+        )
+    found += ["nothing is asked"] * (not asking and not tagged) + ["two kinds of solutions"] * bool(asking and tagged)
+    hidden = {"outputs_hidden": True, "source_hidden": True}
+    return found + [f"open: {cell.source[:60]}" for cell in tagged if cell.metadata.get("jupyter") != hidden]
+
+
 @pytest.mark.parametrize("path", notebooks.every(), ids=lambda path: path.name)
 def test_solutions_are_folded_with_what_they_print(path):
-    """An answer below a folded solution would give the exercise away."""
-    cells = [cell for cell in nbformat.read(path, 4).cells if "solution" in cell.metadata.get("tags", [])]
-    assert cells
-    for cell in cells:
-        assert cell.metadata.get("jupyter") == {"outputs_hidden": True, "source_hidden": True}, cell.source[:60]
+    assert given_away(nbformat.read(path, 4).cells) == []
+
+
+STUB = "f = attempt(check, f, otherwise=g)"
+FOLDED = "<details><summary>Solution</summary>\n\n```python\nf = 1\n```\n\n</details>"
+
+
+@pytest.mark.parametrize("said, below, named", [
+    ("to do  f: write it.", FOLDED, ""),
+    ("yours  f is right.", FOLDED, "is no stub"),
+    ("to do  f: write it.", "Go on.", "no folded solution"),
+    ("to do  f: write it.", FOLDED + "\n\n```python\nf = 1\n```", "in the open"),
+])  # fmt: skip
+def test_an_answer_that_is_given_away_is_named(said, below, named):
+    cell = new_code_cell(STUB, outputs=[new_output("stream", name="stdout", text=said)])
+    found = given_away([cell, new_markdown_cell(below)])
+    assert (named in " ".join(found)) if named else found == []
+    assert given_away([new_markdown_cell(below)]) == ["nothing is asked"]
+    assert given_away([cell, new_markdown_cell(below), new_code_cell("1", metadata={"tags": ["solution"]})])

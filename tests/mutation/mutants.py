@@ -90,6 +90,7 @@ TESTS = {  # which test files can tell, the quickest first
     "show.pad": ("show/toys",),
     "course.checks": ("course/checks",),
     "course.exercises": ("course/exercises",),
+    "course.tasks.ideal_denoiser": ("course/exercises",),
     "course.notebooks": ("house/hygiene",),
     "course.live": ("show/toys",),
     "course.lab": ("house/cli", "house/surroundings"),

@@ -1,0 +1,1 @@
+"""What the notebooks ask their readers to write: a file a notebook, each with its checks and right answers."""
