@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ..refusals import function
+from ..refusals import described, function
 from .checks import HINT
 
 Answer = TypeVar("Answer", bound=Callable)
@@ -63,13 +63,13 @@ def refuse_slips(got: Any, right: Tensor, slips: dict[str, Any], otherwise: str)
     slips: by the sentence that names it, what each likely mistake gives.
     otherwise: the sentence for anything else.
     """
+    if not isinstance(got, (int, float, Tensor)):
+        raise AssertionError(f"it gives {described(got)}, where a number or a tensor is wanted.")
     got = torch.as_tensor(got)
-    shapes = f"it gives shape {tuple(got.shape)}, wanted {tuple(right.shape)}: {otherwise}"
     if got.shape != right.shape:
-        raise AssertionError(shapes)
-    if _close(got, right):
-        return
-    raise AssertionError(next((said for said, wrong in slips.items() if _close(got, wrong)), otherwise))
+        raise AssertionError(f"it gives shape {tuple(got.shape)}, wanted {tuple(right.shape)}: {otherwise}")
+    if not _close(got, right):
+        raise AssertionError(next((said for said, wrong in slips.items() if _close(got, wrong)), otherwise))
 
 
 def _close(got: Tensor, other: Any) -> bool:

@@ -50,7 +50,7 @@ for sigma in (0.3, 2.0):
 from minidiff.course import check
 
 drawn = [plots.plotted(ax) for ax in axes]
-check("drawn for the coin, sigma = 0.8", drawn[0]["sigma = 0.8"], torch.tanh(x / 0.64)[:, 0], rtol=0, atol=1e-12)
+check("drawn for the coin, sigma = 0.8", drawn[0]["sigma = 0.8"], torch.tanh(readings / 0.64)[:, 0], rtol=0, atol=1e-12)
 steep = drawn[1]["sigma = 2.0"]
 check("slope drawn for the Gaussian, sigma = 2", (steep[-1] - steep[0]) / 6, 1 / 5, rtol=1e-12)
 
@@ -73,9 +73,9 @@ grid = torch.linspace(-9, 9, 9_001, dtype=torch.float64)[:, None]
 for beta in (0.45, 0.02):  # the centre of the reverse step, for the coin at alpha-bar = 1/2
     keep, before = (1 - beta) ** 0.5, 0.5 / (1 - beta)
     bells = [torch.exp(-((grid[:, 0] - sign * before**0.5) ** 2) / (2 * (1 - before))) for sign in (1, -1)]
-    joint = weights(seen, grid, keep, beta**0.5) * sum(bells)
-    slope = (half * torch.tanh(seen / half) - seen) / 0.5
-    check("centre of the way back", (seen + beta * slope) / keep, joint / joint.sum() @ grid, rtol=1e-9)
+    joint = weights(reading, grid, keep, beta**0.5) * sum(bells)
+    slope = (half * torch.tanh(reading / half) - reading) / 0.5
+    check("centre of the way back", (reading + beta * slope) / keep, joint / joint.sum() @ grid, rtol=1e-9)
 
 # %% states-and-guesses
 from minidiff import ddim_step, last, sample
@@ -157,7 +157,7 @@ check("at sigma 5 the two agree", heavy[0] / heavy[1], 1.0, rtol=0.05)
 from minidiff.course import check_that
 
 known = nearest(unseen.x[:500])[1].quantile(0.01)
-check_that("no drawing is nearer than 99 % of unseen images are", gap > known)
+check_that("no drawing is nearer than 99 % of unseen images are", gaps > known)
 
 # %% how-many
 from minidiff.course import check

@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbval.kernel import RunningKernel
 
 from minidiff.course import attempt, check
+from minidiff.course.exercises import refuse_slips
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,6 +69,36 @@ def test_what_is_right_is_used_however_it_is_written(mine, capsys):
 def test_what_is_no_check_is_refused():
     with pytest.raises(TypeError, match="check must be a function of 1 argument"):
         attempt(lambda: None, ours, otherwise=ours)
+
+
+TWO = torch.tensor([2.0, 4.0])
+SLIPS = {"the sign is turned.": -TWO, "the scale is missing.": TWO / 2}
+
+
+@pytest.mark.parametrize("got, told", [
+    (TWO + 1e-7, ""),
+    (TWO.double() * 1.0005, ""),
+    (TWO * 1.002, "double it."),
+    (-TWO, "the sign is turned."),
+    (TWO / 2, "the scale is missing."),
+    (TWO + torch.nan, "double it."),
+    (TWO[None], "it gives shape (1, 2), wanted (2,): double it."),
+    (None, "it gives None, where a number or a tensor is wanted."),
+    ("2", "it gives '2', where a number or a tensor is wanted."),
+])  # fmt: skip
+def test_a_slip_is_named(got, told):
+    try:
+        refuse_slips(got, TWO, SLIPS, "double it.")
+    except AssertionError as error:
+        assert str(error) == told
+    else:
+        assert not told
+
+
+def test_a_slip_in_one_number_is_named():
+    refuse_slips(3, torch.tensor(3.0), {}, "")
+    with pytest.raises(AssertionError, match="a half"):
+        refuse_slips(1.5, torch.tensor(3.0), {"a half": 1.5}, "")
 
 
 STUB = "def double(x):\n    return ...\n\ndouble = attempt(doubles, double, otherwise=ours)"
