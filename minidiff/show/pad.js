@@ -29,7 +29,9 @@ function render({ model, el }) {
     const box = element("div", {}, { padding: "4px", maxWidth: "420px" }, canvas, clear, said, help);
     box.setAttribute("role", "group");
     box.setAttribute("aria-label", "drawing pad");
-    box.setAttribute("data-lm-suppress-shortcuts", "true"); // else JupyterLab takes the keys for its own
+    for (const focused of [canvas, clear]) {
+        focused.setAttribute("data-lm-suppress-shortcuts", "true"); // else JupyterLab takes the keys for its own
+    }
     el.append(box);
 
     const ink = canvas.getContext("2d"), step = doodle ? 1 / SIDE : 1 / 40;

@@ -461,6 +461,9 @@ def test_a_reader_draws_a_doodle_by_mouse_finger_and_keys(toys, visit):
         points = [{"x": x, "y": y} for x, y in places]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     kernel_has(toys, lambda got: min(got[28 * 3 + k] for k in range(3, 13)) > 0.9, "a finger draws")
+    doodle.focus()
+    press(page, "b", " ")  # JupyterLab would insert a cell
+    kernel_has(toys, lambda got: got[28 * 3 + 12] > 0.9, "other keys do nothing")
     assert page.locator(".jp-CodeCell").count() == 2  # none of the keys was taken for JupyterLab's own
     assert visit.complaints == visit.outside == []
 
