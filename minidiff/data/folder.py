@@ -136,7 +136,9 @@ def from_path(
 
 def found_again(source: Mapping, path: str | Path | None = None) -> tuple[Data, dict]:
     """The data of a source, once more, or from another path. DataError where they are not there, or are others."""
-    place = Path(source["path"] if path is None else path)
+    known = isinstance(source, Mapping) and {"path", "sha256"} <= source.keys()
+    require(known, f"source must be what from_path gives beside the data, not {described(source)}")
+    place = refusals.path("path", source["path"] if path is None else path)
     if not place.exists():
         raise DataError(f"there are no data at {place} any more: say where they are, --data PATH")
     read_by = {key: value for key, value in source.items() if key not in ("path", "sha256")}

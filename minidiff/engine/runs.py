@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from .state import TrainState
 from .train import train
 
 MOST_STEPS = 1_000_000_000  # more than a GPU makes in a year
+READ_BY = signature(from_path).parameters.keys()
 RUN = "run.safetensors"  # in a run's folder: all that --resume needs
 
 
@@ -106,6 +108,8 @@ def begin(
     init: a checkpoint to begin with, as far as its weights fit these data
     device: "cpu" or "cuda" (default: as `runtime` decides)
     """
+    fits = own is None or (isinstance(own, Mapping) and "path" in own and own.keys() <= READ_BY)
+    require(fits, f"own must be arguments of from_path, {', '.join(sorted(READ_BY))}; got {described(own)}")
     examples, source = (None, None) if own is None else from_path(**own)
     name = choice("the preset", name, PRESETS) if examples is None else KINDS[examples.x.ndim]
     preset, rt = EVERY[name], runtime(device)
@@ -154,7 +158,7 @@ def resume(
 
     Raises CheckpointError where the parts do not go together, and for data that have changed.
     """
-    file = refusals.path("folder", folder) / RUN
+    file, steps = refusals.path("folder", folder) / RUN, None if steps is None else whole("steps", steps, 1, MOST_STEPS)
     run, card = load_run(file, runtime(device).device)
     demand(file, card, "settings", "record")
     settings, recent = card["settings"], [torch.tensor(loss) for loss in card.get("recent", [])]
@@ -167,7 +171,7 @@ def resume(
     with checkpoints.about(file):
         accept(run.denoiser.net, examples.x.shape[1:], len(examples.names or ()))
     job = Training(settings["preset"], run, examples, settings, card["record"], recent, source)
-    return job if steps is None else _longer(job, whole("steps", steps, 1, MOST_STEPS))
+    return job if steps is None else _longer(job, steps)
 
 
 def _longer(job: Training, steps: int) -> Training:

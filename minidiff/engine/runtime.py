@@ -104,7 +104,10 @@ def runtime(asked: str | None = None) -> Runtime:
     cuda = torch.cuda.is_available()
     own = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"  # torchrun: a GPU a process
     said, instead = ("MINIDIFF_DEVICE", "unset it") if asked is None else ("the device", "leave it out")
-    wanted = (own if asked == "cuda" else asked) or os.environ.get("MINIDIFF_DEVICE") or (own if cuda else "cpu")
+    if asked is None:
+        wanted = os.environ.get("MINIDIFF_DEVICE") or (own if cuda else "cpu")
+    else:
+        wanted = own if refusals.instance("the device", asked, str, "the name cpu or cuda") == "cuda" else asked
     try:
         device = torch.device(wanted)
     except RuntimeError:

@@ -229,6 +229,8 @@ CALLS = {  # name -> function, and its arguments
     # networks
     "MLP": (networks.MLP, {"dim": count(2), "width": count(4), "depth": whole(1), "classes": maybe(count, 2)}
             | {"variance": flag(False), "changes": whole(1)}),
+    "ConvNet1d": (networks.ConvNet1d, {"channels": count(1), "length": count(8), "classes": maybe(count, 2)}
+                  | {"width": count(4), "depth": whole(1), "variance": flag(False), "changes": whole(1)}),
     "an MLP": (NET, {"x": samples(X), "level": when(T), "y": maybe(labels, LABELS), "change": maybe(samples, X[:, :1])}),
     "UNet": (networks.UNet, {"channels": count(1), "size": count(8), "classes": maybe(count, 2), "width": count(4)}
              | {"deep_width": count(4), "blocks": count(1), "deep_blocks": whole(0), "groups": count(2)}
@@ -261,6 +263,8 @@ CALLS = {  # name -> function, and its arguments
                     | {"fit": name("pad"), "unreadable": name("stop")}),
     "from_path": (data.from_path, {"path": path("pictures"), "size": kind("pair")(4), "channels": count(1)}
                   | {"fit": name("pad"), "unreadable": name("stop"), "axes": maybe(name)}),
+    "found_again": (data.found_again, {"source": kind()({"path": "pictures", "size": [4, 4], "sha256": "another"})}
+                    | {"path": maybe(path)}),
     "fashion_mnist": (data.fashion_mnist, {"split": name("test")}),
     "cifar10": (data.cifar10, {"split": name("test")}),
     "sprites": (data.sprites, {"split": name("test")}),
@@ -289,8 +293,11 @@ CALLS = {  # name -> function, and its arguments
     "load_run": (engine.load_run, {"path": path("run.safetensors"), "device": name("cpu"), "net": maybe(network)}
                  | {"schedule": maybe(schedule)}),
     "begin": (engine.begin, {"name": name("two-moons"), "seed": whole(0), "steps": maybe(count, 5)}
-              | {"minutes": maybe(number)}),
-    "resume": (engine.resume, {"folder": path("folder")}),
+              | {"minutes": maybe(number), "batch": maybe(count, 4), "lr": maybe(number, 0.1)}
+              | {"init": maybe(path), "device": maybe(name, "cpu"), "own": maybe(kind())}),
+    "resume": (engine.resume, {"folder": path("folder"), "steps": maybe(kind("", *FILES), 5), "path": maybe(path)}
+               | {"device": maybe(kind("", *FILES), "cpu")}),
+    "runtime": (engine.runtime, {"asked": maybe(name, "cpu")}),
     "device_name": (engine.device_name, {"device": name("cpu")}),
     "progress": (engine.progress, {"items": anything([1, 2]), "total": maybe(whole, 2), "label": text("a")}
                  | {"done": whole(0)}),
@@ -343,7 +350,11 @@ CALLS = {  # name -> function, and its arguments
     "attempt": (course.attempt, {"check": function(lambda answer: None), "mine": anything(abs)}
                 | {"otherwise": anything(abs)}),
 }  # fmt: skip
-ABSENT = {"cifar10": [data.DataError], "resume": [engine.CheckpointError]}  # whose files do not come with minidiff
+ABSENT = {
+    "cifar10": [data.DataError],
+    "found_again": [data.DataError],
+    "resume": [engine.CheckpointError],
+}  # whose files do not come with minidiff
 EXEMPT = {
     "Prediction": "holds what it is given, and is made at every step",
     "Estimate": "holds what it is given",
