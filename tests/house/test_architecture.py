@@ -24,8 +24,8 @@ ROOMS = {  # which rooms each may import; its own always
     "__main__": {"maths", "networks", "data", "engine", "evaluation", "show", "course"},
     "refusals": set(),  # the one file that every room may import
 }
-BUDGET = {  # lines of code; in "engine" 60 are for data of one's own, warm starts and longer trainings, in "show" 70 for a pad
-    "maths": 1100, "networks": 600, "data": 800, "engine": 960, "evaluation": 550, "show": 520, "commands": 470,
+BUDGET = {  # lines of code; in "engine" 70 are for data of one's own, warm starts and longer trainings, in "show" 70 for a pad
+    "maths": 1100, "networks": 600, "data": 800, "engine": 970, "evaluation": 550, "show": 520, "commands": 470,
     "course": 900, "refusals": 115,
 }  # fmt: skip
 TASKS = 160  # lines of code of what one notebook asks its readers to write
