@@ -248,15 +248,11 @@ def test_a_notebook_that_was_saved_while_it_ran_is_not_written_over(what, tmp_pa
         notebook["cells"][0]["source"] = "2 + 2  # an hour's thought"
         path.write_text(json.dumps(notebook))
 
-    class Client:
-        def __init__(self, notebook, **options):
-            self.notebook = notebook
+    def execute(client, **options):
+        client.nb.cells[0].execution_count = 1
+        {"saved": edit, "gone": path.unlink, "nothing": lambda: None}[what]()
 
-        def execute(self, **options):
-            self.notebook.cells[0].execution_count = 1
-            {"saved": edit, "gone": path.unlink, "nothing": lambda: None}[what]()
-
-    monkeypatch.setattr(notebooks, "NotebookClient", Client)
+    monkeypatch.setattr(notebooks, "_execute", execute)
     assert notebooks.main_run([path]) == int(what != "nothing")
     err = capsys.readouterr().err
     if what == "saved":
