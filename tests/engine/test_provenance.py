@@ -175,3 +175,32 @@ def test_absurd_numbers_get_one_sentence(arguments, capsys, tmp_path):
     assert main(["train", "--preset", "rings", "--out", str(tmp_path / "run"), *arguments]) == 2
     err = capsys.readouterr().err
     assert arguments[0] in err and err.count("\n") == 1 and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script in place of git")
+@pytest.mark.parametrize("script, said", [
+    ("echo $MARK", "seen"),
+    ("printf 'caf\\303\\251'", "café"),
+    ("printf '\\377'", "\N{REPLACEMENT CHARACTER}"),
+    ("cat; echo nobody types", "nobody types"),
+    ("echo $GIT_DIR none", "none"),
+    ("echo half; exit 3", ""),
+    ("exec sleep 30", ""),
+])  # fmt: skip
+def test_git_is_asked_without_patience_and_without_a_hand(script, said, tmp_path, monkeypatch):
+    """With the reader's environment, but for what is meant for another repository."""
+    (tmp_path / "git").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("MARK", "seen")
+    monkeypatch.setenv("GIT_DIR", "elsewhere")
+    monkeypatch.setattr(rt, "PATIENCE", 0.5 if "sleep" in script else 10)
+    keyboard, hand = os.pipe()
+    before = os.dup(0)
+    os.dup2(keyboard, 0)  # somebody's keyboard, at which nobody sits
+    try:
+        assert rt._git("describe") == said
+    finally:
+        os.dup2(before, 0)
+        for number in (before, keyboard, hand):
+            os.close(number)

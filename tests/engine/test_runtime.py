@@ -1,5 +1,6 @@
 """Where the work runs: overrides, nonsense, and silence for a machine."""
 
+import dataclasses
 import sys
 import time
 
@@ -68,6 +69,29 @@ def test_a_person_sees_a_bar_with_the_smoothed_loss(monkeypatch, capsys, noteboo
     shown = out if notebook else err
     assert "moons" in shown and "140/200" in shown and "loss=1.000" in shown and "loss=0.048" in shown
     assert (err if notebook else out) == ""  # in a notebook nothing looks like an error
+
+
+@pytest.mark.parametrize("given, shown", [({}, "0it"), ({"total": 0}, "0it"), ({"total": 9}, "0/9")])
+def test_a_bar_begins_at_0_and_is_gone_at_the_end(monkeypatch, capsys, given, shown):
+    monkeypatch.setattr(rt, "quiet", lambda: False)
+    assert list(progress([], label="moons", **given)) == []
+    err = capsys.readouterr().err
+    assert f"moons: {shown}" in err or ("0%" in err and shown in err)
+    assert err.split("\r")[-1] == "" and not err.split("\r")[-2].strip()  # blanks over it, and back to the start
+
+
+def test_a_machine_is_not_changed_by_hand():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        runtime().profile = "full"
+
+
+@pytest.mark.parametrize("asked, said", [
+    ("toaster", "the device is 'toaster': set it to cpu or cuda, or leave it out"),
+    ("", "the device is '': set it to cpu or cuda, or leave it out"),
+])  # fmt: skip
+def test_a_device_that_was_asked_for_is_named(asked, said):
+    with pytest.raises(ValueError, match=said):
+        runtime(asked)
 
 
 def test_a_loss_is_read_only_now_and_then(monkeypatch):
