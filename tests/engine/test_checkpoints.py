@@ -45,6 +45,13 @@ def refused(path):
     return True
 
 
+def test_a_file_that_is_not_there_is_named_once(tmp_path):
+    path = tmp_path / "gone.safetensors"
+    with pytest.raises(CheckpointError) as caught:
+        read(path)
+    assert str(caught.value) == f"cannot read the checkpoint {path}: No such file or directory"
+
+
 def test_every_truncation_is_refused(small):
     content = small.read_bytes()
     for length in range(len(content)):
