@@ -22,6 +22,8 @@ from minidiff.networks import MLP
 from minidiff.predictions import LearnedDenoiser
 from minidiff.schedules import cosine
 
+pytestmark = pytest.mark.slow
+
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\r\n\u202e"
 JUNK = {
     "null": None, "true": True, "minus": -1, "zero": 0, "half": 1.5, "huge": 10**30, "inf": float("inf"),

@@ -23,6 +23,8 @@ from minidiff.evaluation import metrics
 from minidiff.show import pad, pixels, plots, widgets
 from tests.nonsense import NONSENSE, alike, sentence
 
+pytestmark = pytest.mark.slow
+
 
 class Given(NamedTuple):
     """An argument of a call that is right, and what its kind says of nonsense in its place."""

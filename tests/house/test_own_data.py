@@ -28,6 +28,8 @@ from minidiff.predictions import LearnedDenoiser
 from minidiff.schedules import cosine
 from tests.data.mixed import BROKEN, CLASSES, make
 
+pytestmark = pytest.mark.slow
+
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 

@@ -43,6 +43,8 @@ from minidiff.schedules import (
 from minidiff.solvers import churned, corrected, dpm_solver_2m, unipc
 from tests.nonsense import sentence
 
+pytestmark = pytest.mark.slow
+
 
 def own_vp(t):
     """A reader's own: leaves the data vertically, reaches the noise vertically, and alpha is computed from sigma."""

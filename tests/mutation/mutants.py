@@ -189,8 +189,10 @@ def replay(folder: Path, stages: Stages, cpu: float, answer) -> None:
     sys.path.insert(0, str(folder))
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]  # the copy has tests of its own
-    os.environ |= {"PYTHONPATH": str(folder), "TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
-    tempfile.tempdir = str(folder)
+    beside = folder.with_name(f"{folder.name}-temporary")  # in the copy, a test would find itself in a clone
+    beside.mkdir(exist_ok=True)
+    os.environ |= {"PYTHONPATH": str(folder), "TMPDIR": str(beside), "OMP_NUM_THREADS": "1"}
+    tempfile.tempdir = str(beside)
     log = os.open(folder / "replay.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1), os.dup2(log, 2)
     failure, status = FirstFailure(), 0

@@ -21,7 +21,10 @@ from minidiff.notation import index_times
 from minidiff.solvers import unipc
 from tests.peers.conformance import CASES, EDM, FLOAT64, KNOWN, SCHEDULERS, STEPS, Case, T, sentence, setting, table
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # how they call NumPy 2
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # how they call NumPy 2
+]
 
 
 def name(case):
