@@ -41,7 +41,6 @@ def copy(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.slow
 def test_all_is_well_here_without_a_network(monkeypatch, capsys):
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the doctor went to the network"))
     assert doctor.main() == 0, capsys.readouterr().out
@@ -50,7 +49,6 @@ def test_all_is_well_here_without_a_network(monkeypatch, capsys):
     assert all(line.startswith("ok ") for line in lines[:-1])
 
 
-@pytest.mark.slow
 def test_it_knows_what_pyproject_requires():
     text = (ROOT / "pyproject.toml").read_text()
     block = text[text.index("\ndependencies = [") : text.index("[project.optional-dependencies]")]

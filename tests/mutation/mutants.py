@@ -99,7 +99,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.commands": ("house/surroundings", "house/cli"),
     "__main__": ("house/surroundings", "house/cli"),
 }  # fmt: skip
-COPIED = (".ci", "minidiff", "tests", "notebooks", "data", "pyproject.toml", "README.md")
+COPIED = (".ci", ".gitignore", "minidiff", "tests", "notebooks", "data", "pyproject.toml", "README.md")
 WANTED = 0.95
 WALL, MEMORY = 3600, 12 * 2**30  # seconds and bytes; a mutant's times are limited by what the original took
 PYTEST = ["-x", "-q", "-p", "no:cacheprovider"]
