@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -206,3 +207,48 @@ def test_library_and_course_are_told_apart(monkeypatch, tmp_path, capsys):
     assert lines[-1] == "the library is well; the course is not here"
     monkeypatch.setenv("MINIDIFF_DATA", str(tmp_path))  # now data are expected there
     assert doctor.main() == 1
+
+
+@pytest.mark.parametrize("free, well, said, advice", [
+    (None, True, "free memory is not known on this system", ""),
+    (23.84, True, "23.8 GB free", ""),
+    (2.0, True, "2.0 GB free", ""),
+    (1.95, False, "1.9 GB free", "the image notebooks want 2 GB: close something"),
+])  # fmt: skip
+def test_two_gigabytes_of_memory_are_enough(monkeypatch, free, well, said, advice):
+    monkeypatch.setattr(doctor, "_free_gigabytes", lambda: free)
+    assert doctor._memory() == (well, said, advice)
+
+
+@pytest.mark.parametrize("text, want", [
+    ("MemTotal: 9 kB\nMemAvailable:   2500000 kB\nMemFree: 7 kB\n", 2.5), ("MemTotal: 9 kB\n", None), (None, None),
+])  # fmt: skip
+def test_free_memory_is_what_linux_calls_available(monkeypatch, text, want):
+    def read(path, **options):
+        if text is None:
+            raise FileNotFoundError(path)
+        return text
+
+    monkeypatch.setattr(doctor.Path, "read_text", read)
+    assert doctor._free_gigabytes() == want
+
+
+@pytest.mark.parametrize("free, well, said, advice", [
+    (77.51e9, True, "77.5 GB free here", ""),
+    (1e9, True, "1.0 GB free here", ""),
+    (0.94e9, False, "0.9 GB free here", "checkpoints and notebooks want 1 GB: make room"),
+])  # fmt: skip
+def test_one_gigabyte_of_disk_is_enough(monkeypatch, free, well, said, advice):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: SimpleNamespace(free=free))
+    assert doctor._disk() == (well, said, advice)
+
+
+def test_another_torch_than_that_of_the_stored_outputs_is_mentioned(monkeypatch):
+    monkeypatch.setattr(doctor, "_examined", lambda name, needed: ("2.13.0+cpu", ""))
+    assert doctor._torch() == (True, "2.13.0+cpu", "")
+    monkeypatch.setattr(doctor, "TRIED", "2.1")
+    assert doctor._torch() == (True, "2.13.0+cpu", "stored outputs were made with 2.1; small differences may show")
+
+
+def test_any_version_will_do_where_none_is_asked_for():
+    assert not doctor._older("0.1", "") and not doctor._older("2.4", ">=2.4,<10") and doctor._older("2.3", ">=2.4,>=1")
