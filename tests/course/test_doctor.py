@@ -6,12 +6,13 @@ import shutil
 import socket
 import subprocess
 import sys
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from minidiff import data
 from minidiff.course import doctor
 from minidiff.data import files, images
 from minidiff.engine import checkpoints, presets
@@ -252,3 +253,17 @@ def test_another_torch_than_that_of_the_stored_outputs_is_mentioned(monkeypatch)
 
 def test_any_version_will_do_where_none_is_asked_for():
     assert not doctor._older("0.1", "") and not doctor._older("2.4", ">=2.4,<10") and doctor._older("2.3", ">=2.4,>=1")
+
+
+def test_another_judge_is_a_problem(monkeypatch):
+    judge = import_module("minidiff.evaluation.judge")
+    assert doctor._judge() == (True, "SHA-256 as expected", "")
+    monkeypatch.setattr(judge, "JUDGE_SHA256", "another")
+    with pytest.raises(data.DataError, match="is not the judge this version was measured with"):
+        doctor._judge()  # which examine turns into a problem
+
+
+def test_training_images_are_counted_first(monkeypatch):
+    sets = {"train": range(7), "test": range(3)}
+    monkeypatch.setattr(data, "fashion_mnist", sets.__getitem__)
+    assert "7 + 3 images" in doctor._fashion()[1]
