@@ -92,6 +92,7 @@ def test_the_shipped_model_never_saw_what_is_held_out():
     assert SHIPPED.stat().st_size <= 4_000_000
 
 
+@pytest.mark.slow
 def test_the_shipped_model_denoises_what_it_never_saw_and_better_by_its_category():
     denoiser, test = checkpoints.load(SHIPPED)[0], data.sprites("test")[::3]
     told, wrong = test, replace(test, y=(test.y + 9) % 18)

@@ -35,6 +35,7 @@ def test_only_training_is_on_the_clock(monkeypatch):
     assert models == [(3, 2), (10, 4)]  # 2.5 s a step: 5 s, then 10 s
 
 
+@pytest.mark.slow
 def test_peers_see_every_image_once_an_epoch_and_flips_only_where_asked():
     seen = torch.cat(list(race.Batches(7_000)))
     assert seen.shape == race.CLOTHES.x.shape and -1 <= seen.min() < -0.99 and 0.99 < seen.max() <= 1

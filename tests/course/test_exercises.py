@@ -131,6 +131,7 @@ def problems(kernel, tmp_path, monkeypatch, source=STUB, below=RIGHT, mistakes="
 WRONG = "# %% double: wanted 2\ndef double(x):\n    return x\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given, found", [
     ({}, ""),
     ({"mistakes": WRONG}, ""),

@@ -911,6 +911,7 @@ def test_a_server_that_drips_is_given_up(slow, alone, monkeypatch):
     assert not (alone / "cache").exists()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_slow_but_keeps_to_the_least_speed_is_waited_for(alone, monkeypatch):
     monkeypatch.setattr(sources, "PATIENCE", 1)
     monkeypatch.setattr(sources, "LEAST_SPEED", 100)

@@ -330,6 +330,7 @@ def test_labels_stay_with_their_samples():
     assert seen == {0: 0, 1: 1}
 
 
+@pytest.mark.slow
 def test_it_learns_a_gaussian():
     torch.manual_seed(0)
     denoiser, exact = LearnedDenoiser(MLP(dim=1, width=32), cosine), of_gaussian(0.5, 0.5, cosine)

@@ -33,6 +33,7 @@ def clothes():
     return fashion_mnist("test")
 
 
+@pytest.mark.slow
 def test_reaches_the_accuracy_in_its_card(judge, clothes):
     right = (judge.classify(clothes.x[:1000]) == clothes.y[:1000]).double().mean()
     assert 0.905 <= right <= 0.955  # 93.17 % of all 10,000; the standard error of 1,000 is 0.8 %

@@ -64,6 +64,7 @@ def test_images_are_points_of_another_shape():
     assert_close(log_prob(images, x.reshape(8, 1, 2, 1), uniform_times(20)).value, want)
 
 
+@pytest.mark.slow
 def test_hutchinson_is_unbiased_and_its_variance_falls_as_one_over_n():
     x = points(100)
     exact = log_prob(mixture(cosine), x, uniform_times(12)).value
@@ -108,6 +109,7 @@ def test_no_graph_is_left_behind():
     assert not got.value.requires_grad
 
 
+@pytest.mark.slow
 def test_the_elbo_of_the_exact_denoiser_lies_below_log_p_and_closes():
     x = points(500)
     gaps = []
@@ -120,6 +122,7 @@ def test_the_elbo_of_the_exact_denoiser_lies_below_log_p_and_closes():
     assert gaps[1] < 0.08
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", [[0.9, 0.6, 0.4, 0.3], [0.5, 0.4, 0.3]], ids=["from noise", "from half way"])
 def test_the_elbo_on_one_gaussian_is_what_its_terms_say(stops):
     """Data N(0, 1) on the cosine path: the guess is alpha x_t, so every expectation over the noise is known."""

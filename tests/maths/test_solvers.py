@@ -211,6 +211,7 @@ def test_one_sde_step_in_the_papers_notation(schedule):
     assert_close(got, x - (f * x - g2 * score) * (t - s) + math.sqrt(g2 * (t - s)) * z, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_reverse_sde_finds_the_weights_of_both_modes():
     means, stds = torch.tensor([[-1.0], [1.0]], dtype=torch.float64), torch.tensor([0.2, 0.1], dtype=torch.float64)
     denoiser = of_mixture(means, stds, torch.tensor([0.2, 0.8], dtype=torch.float64), cosine)
