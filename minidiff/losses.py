@@ -100,4 +100,8 @@ def _levels(schedule: Schedule, angle_of: Callable[[Tensor], Tensor]) -> Levels:
     return levels
 
 
-LEVELS: dict[str, Callable[[Schedule], Levels]] = {"uniform_angle": uniform_angle, "lognormal": lognormal}
+LEVELS: dict[str, Callable[[Schedule], Levels]] = {
+    "uniform_angle": uniform_angle,
+    "lognormal": lognormal,
+    "lognormal_wide": lambda schedule: lognormal(schedule, -0.4, 1.4),  # above 8 three times as often
+}

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from ..data import find
 from ..data.files import printable, writable, write_atomically
 from ..data.folder import AXES, FITS, LARGEST
+from ..losses import LEVELS
 from ..networks.registry import accept
 from ..refusals import require
 from ..schedules import start
@@ -113,6 +114,7 @@ def _add_train(commands) -> None:
     option(long, "--minutes", number(float, 0.01, 525_600), None, "about how long: 20 steps are timed, which fixes all")
     option(how, "--batch", number(int, 1, 2**16), None, "samples a step (default: the preset's)")
     option(how, "--lr", number(float, 0, 1000), None, "the largest learning rate (default: the preset's)")
+    option(how, "--levels", str, None, "of noise, where it trains (default: the preset's)", choices=sorted(LEVELS))
     option(how, "--init", Path, None, "begin with what fits of a trained model", metavar="CHECKPOINT")
     option(how, "--seed", number(int, 0, 2**32 - 1), None, "default: 0")
     option(how, "--device", str, None, "default: cuda where there is any", choices=["cpu", "cuda"])
@@ -204,7 +206,7 @@ def train_command(a: argparse.Namespace) -> int:
         if a.resume:
             return resume(folder, steps=a.steps, path=own["path"] if own else None, device=a.device)
         return begin("" if own else name, own=own, seed=a.seed or 0, steps=a.steps, minutes=a.minutes, batch=a.batch,
-                     lr=a.lr, init=a.init, device=a.device)  # fmt: skip
+                     lr=a.lr, levels=a.levels, init=a.init, device=a.device)  # fmt: skip
 
     if a.dry_run:
         with _in_a_line():
@@ -252,7 +254,7 @@ def _own(a: argparse.Namespace) -> dict | None:
 def _refuse_settings(a: argparse.Namespace, folder: Path) -> None:
     """Raise ValueError for a resume that is given what its run has decided, or no run; OSError for a bad folder."""
     writable(folder / "model.safetensors")
-    decided = ("preset", "minutes", "batch", "lr", "init", "seed", "size", "channels", "fit", "axes")
+    decided = ("preset", "minutes", "batch", "lr", "levels", "init", "seed", "size", "channels", "fit", "axes")
     given = [f"--{name}" for name in decided if getattr(a, name) is not None]
     given += ["--skip-unreadable"] * a.skip_unreadable + ["--data"] * (a.data in DATA_SETS)
     if a.resume and given:

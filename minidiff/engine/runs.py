@@ -93,6 +93,7 @@ def begin(
     minutes: float | None = None,
     batch: int | None = None,
     lr: float | None = None,
+    levels: str | None = None,
     init: str | Path | None = None,
     device: str | None = None,
 ) -> Training:
@@ -105,6 +106,7 @@ def begin(
     minutes: instead of steps: times 20 of them and fixes, once and for all, how many fit into the rest
     batch: samples a step (default: the preset's)
     lr: the largest learning rate (default: the preset's)
+    levels: where the training times come from, a name in LEVELS (default: the preset's)
     init: a checkpoint to begin with, as far as its weights fit these data
     device: "cpu" or "cuda" (default: as `runtime` decides)
     """
@@ -122,6 +124,7 @@ def begin(
     denoiser, settings = denoiser.to(rt.device), settings | {"preset": name, "seed": seed}
     settings |= {"batch": preset.batch if batch is None else whole("batch", batch, 1, 2**16)}
     settings |= {"lr": preset.lr if lr is None else number("lr", lr, 0, 1000)}
+    settings |= {} if levels is None else {"levels": choice("levels", levels, LEVELS)}
     settings |= {"drop": 0.1, "bf16": fast_bf16(rt.device), "compile": compiles(rt.device)}
     record = {**provenance(rt.device), "losses": [], **record}
     if minutes is not None:
