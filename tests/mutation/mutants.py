@@ -5,8 +5,9 @@
     python -m tests.mutation.mutants --module data --quick --no-notebooks      # by the quick tests alone
 
 `rules.py` makes the mutants, a seed chooses the lines, and every mutant of a chosen line is replayed in a copy
-of the repository: first the quick tests of its own module, then the others that reach it, then all their slow ones;
-what survives them meets the notebooks. The table counts who caught what. A mutant that keeps every promise of the
+of the repository: first the tests that ran this line of the original, the quickest first; then the other quick tests of
+its own module, the others that reach it, and all their slow ones; what survives them meets the notebooks. Mutants known
+to be equivalent meet the tests of their line only. The table counts who caught what. A mutant that keeps every promise of the
 docstrings is named, with the reason, in equivalent.txt. The exit status is 1 if less than 95 % of the others are
 caught, or if that file is out of date. The working tree is never touched. After torch has been imported once, a
 process is forked for each mutant, so this runs on Linux and macOS.
@@ -105,9 +106,10 @@ WALL, MEMORY = 3600, 12 * 2**30  # seconds and bytes; a mutant's times are limit
 PYTEST = ["-x", "-q", "-p", "no:cacheprovider"]
 UNIT = [*PYTEST, "--disable-plugin-autoload", "--assert=plain", "-o", "addopts="]
 
+Watched = dict[str, tuple[float, dict[str, set[int]]]]  # a test: its seconds, and the lines of each file that it ran
 Key = tuple[str, str, str]  # module.function, the line before, the line after
 Stages = list[list[str]]  # arguments of pytest, to be tried one after the other
-Trial = tuple["Mutant | None", Stages]  # None: the original
+Trial = tuple["Mutant | None", Stages, list[str]]  # None: the original; with the tests that come before all others
 
 
 @dataclass(frozen=True)
@@ -178,8 +180,54 @@ class FirstFailure:
     pytest_collectreport = pytest_runtest_logreport
 
 
-def replay(folder: Path, stages: Stages, cpu: float, answer) -> None:
-    """In a process of its own: run pytest in a copy, stage by stage, and answer (exit status, first failure)."""
+class Watch:
+    """A pytest plugin that notes which lines of the package each test runs, and for how long."""
+
+    def __init__(self, package: Path):
+        self.package, self.tests, self.lines = f"{package}{os.sep}", {}, {}
+
+    def _enter(self, frame, event, _):
+        file = frame.f_code.co_filename
+        if not file.startswith(self.package):
+            return None
+        lines = self.lines.setdefault(file, set())
+
+        def step(frame, event, _):
+            lines.add(frame.f_lineno)
+            return step
+
+        return step(frame, event, None)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item):
+        self.lines, begun = {}, time.monotonic()
+        sys.settrace(self._enter)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(None)
+            self.tests[item.nodeid] = (time.monotonic() - begun, self.lines)
+
+
+@dataclass
+class Order:
+    """A pytest plugin: only the first ones, in their order; or only the others."""
+
+    first: list[str]
+    others: bool = False
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items):
+        place = {name: number for number, name in enumerate(self.first)}
+        chosen = [item for item in items if (item.nodeid in place) != self.others]
+        items[:] = chosen if self.others else sorted(chosen, key=lambda item: place[item.nodeid])
+
+
+def replay(folder: Path, stages: Stages, first: list[str], watched: bool, cpu: float, answer) -> None:
+    """In a process of its own: run pytest in a copy and answer (exit status, first failure, what was watched).
+
+    The first tests come before the stages, which then have the others; what fails ends all.
+    """
     os.setsid()  # a group of its own, to be ended with all that it starts
     gc.freeze()  # pytest collects garbage several times; torch is none
     os.chdir(folder)
@@ -195,34 +243,40 @@ def replay(folder: Path, stages: Stages, cpu: float, answer) -> None:
     tempfile.tempdir = str(beside)
     log = os.open(folder / "replay.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1), os.dup2(log, 2)
-    failure, status = FirstFailure(), 0
-    for arguments in stages:
-        ended = int(pytest.main([*arguments, "--rootdir", str(folder)], plugins=[failure]))
+    failure, status, watch = FirstFailure(), 0, Watch(folder / "minidiff")
+    files = [str(folder / name) for name in dict.fromkeys(name.partition("::")[0] for name in first)]
+    runs = [([*UNIT, *files], Order(first))] * bool(first) + [(stage, Order(first, others=True)) for stage in stages]
+    for arguments, order in runs:
+        plugins = [failure, order, *[watch] * watched]
+        ended = int(pytest.main([*arguments, "--rootdir", str(folder)], plugins=plugins))
         status = status or ended * (ended != pytest.ExitCode.NO_TESTS_COLLECTED)  # a file may have no slow ones
+        if failure.name:
+            break
     package = sys.modules.get("minidiff")
     ours = package is None or Path(package.__file__).is_relative_to(folder)
-    answer.send((status if ours else -1, failure.name))
+    answer.send((status if ours else -1, failure.name, watch.tests))
 
 
 class Replay:
     """A mutant (or None, the original) on trial in a copy of the repository."""
 
-    def __init__(self, mutant: Mutant | None, folder: Path, stages: Stages, cpu: float):
-        self.mutant, self.folder, self.begun = mutant, folder, time.monotonic()
+    def __init__(self, trial: Trial, folder: Path, cpu: float):
+        mutant, stages, first = trial
+        self.mutant, self.folder, self.begun, self.watched = mutant, folder, time.monotonic(), {}
         if mutant:
             self.path = source(folder, mutant.module)
             self.original = self.path.read_text()
             self.path.write_text(mutant.text)
         self.answer, sender = multiprocessing.Pipe(duplex=False)
         start = multiprocessing.get_context("fork").Process
-        self.process = start(target=replay, args=(folder, stages, cpu, sender))
+        self.process = start(target=replay, args=(folder, stages, first, mutant is None, cpu, sender))
         self.process.start()
         sender.close()  # so that the death of the process ends the pipe
 
     def end(self) -> str:
         """Who caught the mutant, or "" for nobody; the copy is the original again."""
         try:
-            status, name = self.answer.recv()
+            status, name, self.watched = self.answer.recv()
         except EOFError:
             status, name = 1, "the time limit, or a crash"
         self.stop()
@@ -241,8 +295,8 @@ class Replay:
         self.process.join()
 
 
-def replayed(trials: list[Trial], cpu: float, wall: float, copies: list[Path]) -> Iterator[tuple[Mutant | None, str]]:
-    """(mutant, who caught it) for each, as they end; as many at a time as there are copies.
+def replayed(trials: list[Trial], cpu: float, wall: float, copies: list[Path]) -> Iterator[tuple[Replay, str]]:
+    """(replay, who caught its mutant) for each, as they end; as many at a time as there are copies.
 
     cpu, wall: seconds that one may take; what waits for ever, as for a pipe, uses no CPU.
     """
@@ -250,7 +304,7 @@ def replayed(trials: list[Trial], cpu: float, wall: float, copies: list[Path]) -
     try:
         while waiting or running:
             while waiting and free:
-                one = Replay(waiting[-1][0], free.pop(), waiting.pop()[1], cpu)
+                one = Replay(waiting.pop(), free.pop(), cpu)
                 running[one.answer] = one
             ended = multiprocessing.connection.wait(list(running), timeout=30)
             for answer in ended or [*running]:
@@ -260,7 +314,7 @@ def replayed(trials: list[Trial], cpu: float, wall: float, copies: list[Path]) -
                         one.stop()
                     verdict = one.end()
                     free.append(one.folder)
-                    yield one.mutant, verdict
+                    yield one, verdict
     finally:
         for one in running.values():
             one.stop()
@@ -274,18 +328,39 @@ def unit_stages(module: str, root: Path, quick: bool) -> Stages:
     return [[*UNIT, *stage] for stage in stages if len(stage) > 2]
 
 
-def asked(trials: list[Trial], copies: list[Path], verdicts: dict[Mutant, str]) -> None:
+def covering(mutant: Mutant, watched: Watched) -> list[str]:
+    """The tests that ran the mutant's line of the original, the quickest first; where none did, those of its function."""
+    spans = [range(mutant.line, mutant.line + 1), range(1, 10**6)]
+    for node in ast.walk(ast.parse(mutant.text)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.lineno <= mutant.line <= (node.end_lineno or 0):
+            spans.insert(1, range(node.lineno, (node.end_lineno or 0) + 1))  # the innermost comes last
+    ending = os.sep + str(source(Path(), mutant.module))
+    ran = {
+        name: (seconds, set().union(*(mine for file, mine in lines.items() if file.endswith(ending))))
+        for name, (seconds, lines) in watched.items()
+    }
+    for span in spans:
+        if found := sorted((seconds, name) for name, (seconds, lines) in ran.items() if not lines.isdisjoint(span)):
+            return [name for _, name in found]
+    return []
+
+
+def asked(trials: list[Trial], known: dict[Key, str], copies: list[Path], verdicts: dict[Mutant, str]) -> None:
     """Replay the trials once the original has passed them, and note the verdicts. RuntimeError if it does not pass."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    stages = list({tuple(stage): stage for _, stages in trials for stage in stages}.values())
-    ((_, verdict),) = replayed([(None, stages)], WALL, WALL, copies[:1])
+    stages = list({tuple(stage): stage for _, stages, _ in trials for stage in stages}.values())
+    ((original, verdict),) = replayed([(None, stages, [])], WALL, WALL, copies[:1])
     if verdict:
         raise RuntimeError(f"the original itself is caught by {verdict}: mend that first")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = 30 + 3 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     wall = 60 + 5 * len(copies) * (time.monotonic() - begun)
-    for number, (mutant, verdict) in enumerate(replayed(trials, cpu, wall, copies), start=1):
-        verdicts[mutant] = verdict
+    ordered: list[Trial] = []
+    for mutant, stages, _ in trials:
+        first = covering(mutant, original.watched)
+        ordered.append((mutant, [] if first and mutant.key in known else stages, first))
+    for number, (one, verdict) in enumerate(replayed(ordered, cpu, wall, copies), start=1):
+        verdicts[mutant := one.mutant] = verdict
         said = f"caught by {verdict}" if verdict else f"alive: {mutant.key[2]}"
         print(f"{number}/{len(trials)}  {mutant.key[0]}:{mutant.line}  {said}", flush=True)
 
@@ -342,11 +417,11 @@ def hunt(
     some: list[Mutant], known: dict, quick: bool, notebooks: bool, root: Path, copies: list[Path], verdicts: dict
 ) -> None:
     """Fill verdicts: who caught each mutant, "" for nobody. Those known to be equivalent are spared the notebooks."""
-    asked([(mutant, unit_stages(mutant.module, root, quick)) for mutant in some], copies, verdicts)
+    asked([(mutant, unit_stages(mutant.module, root, quick), []) for mutant in some], known, copies, verdicts)
     unknown = [mutant for mutant in some if not verdicts[mutant] and mutant.key not in known]
     books = sorted(str(path.relative_to(root)) for path in (root / "notebooks").glob("*.ipynb"))
     if notebooks and books and unknown:
-        asked([(mutant, [[*PYTEST, *books]]) for mutant in unknown], copies, verdicts)
+        asked([(mutant, [[*PYTEST, *books]], []) for mutant in unknown], known, copies, verdicts)
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:

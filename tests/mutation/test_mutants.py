@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 pytest.importorskip("resource")  # the limits of a mutant need it; Windows has none
 
-from tests.mutation.mutants import TESTS, chosen, equivalents, mutants_of, source  # noqa: E402
+from tests.mutation.mutants import TESTS, chosen, covering, equivalents, mutants_of, source  # noqa: E402
 from tests.mutation.rules import RULES  # noqa: E402
 
 EXAMPLES = [
@@ -89,6 +89,19 @@ def test_the_seed_decides_which_lines():
     assert chosen(every, 4, 0) != chosen(every, 4, 1) and chosen(every, 0, 0) == chosen(every, 99, 0) == every
 
 
+def test_the_tests_of_a_line_come_first_the_quickest_of_them_first():
+    at = {
+        mutant.line: mutant for mutant in mutants_of("guidance", "def f(x=1):\n    y = x + 1\n    return y + 2\n" + TOY)
+    }
+    file, others = "/copy/minidiff/guidance.py", "/copy/minidiff/samplers.py"
+    watched = {
+        "slow": (3.0, {file: {2, 3}}), "quick": (1.0, {file: {2}}), "mix": (0.5, {file: {5}}), "no": (0.1, {others: {2}})
+    }  # fmt: skip
+    assert covering(at[2], watched) == ["quick", "slow"] and covering(at[3], watched) == ["slow"]
+    assert covering(at[1], watched) == ["quick", "slow"], "a default is computed before any test: ask the function's"
+    assert covering(at[5], {"mix": watched["no"]}) == []
+
+
 def hunt(root, test, *arguments):
     """Run the whole tool on a toy repository; its exit status and what it said."""
     files = {"minidiff/__init__.py": "", "minidiff/guidance.py": TOY, "tests/maths/test_guidance.py": test}
@@ -109,6 +122,7 @@ def test_what_no_test_catches_is_named(tmp_path):
     assert sorted(survivors) == [
         "+ return alpha + 2 * alpha", "+ return alpha + 2 * sigma**2",
         "+ return alpha + 2 / sigma", "+ return sigma + 2 * sigma"]  # fmt: skip
+    assert said.count("caught by tests/maths/test_guidance.py::test_mix") == 3
     assert status == 1 and "42.9% of the mutants that differ were caught" in said  # 3 of 7
 
 
