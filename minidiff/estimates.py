@@ -80,9 +80,8 @@ def random_folds(rows: int, folds: int) -> tuple[Tensor, ...]:
 
 def _number(value: Any) -> Tensor:
     """What a metric returns, as one float64 tensor, without the error it may carry. Raises where it is not finite."""
-    return tensor(
-        "what the metric gave", value.value if isinstance(value, Estimate) else value, torch.float64, finite=True
-    )
+    value = value.value if isinstance(value, Estimate) else value
+    return tensor("what the metric gave", value, torch.float64, finite=True)
 
 
 def proportion(right: Tensor) -> Estimate:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from .predictions import Denoiser, Prediction, solve
-from .refusals import require, tensor, whole
-from .schedules import Schedule, Time, at, data
+from .refusals import data, require, tensor, whole
+from .schedules import Schedule, Time, at
 
 CHUNK = 2**24  # distances held at a time: 64 MB in float32
 BY_DIFFERENCES = "donot_use_mm_for_euclid_dist"  # torch.cdist's name for: subtract, square, add
@@ -150,16 +150,9 @@ def mask_other_labels(logits: Tensor, labels: Tensor | None, null: int | None, y
     if labels is None or null is None:
         raise ValueError("this exact denoiser was made without labels: give labels=..., or leave y out")
     y = tensor("y", y).to(labels.device)
-    if (
-        y.is_floating_point()
-        or y.dtype == torch.bool
-        or y.ndim > 1
-        or y.numel() not in (1, len(logits))
-        or (y < 0).any()
-        or (y > null).any()
-    ):
-        given = y.flatten().tolist()[:8]
-        raise ValueError(f"y must be a label from 0 to {null} ({null} means any), or one a sample; got {given}")
+    whole, fits = not y.is_floating_point() and y.dtype != torch.bool, y.ndim <= 1 and y.numel() in (1, len(logits))
+    known, given = whole and fits and ((y >= 0) & (y <= null)).all(), y.flatten().tolist()[:8]
+    require(known, f"y must be a label from 0 to {null} ({null} means any), or one a sample; got {given}")
     y = y.reshape(-1, 1)
     there = (y == null) | torch.isin(y, labels)
     require(there.all(), f"no point carries the label {y[~there].flatten().tolist()[:8]}: ask for another class")

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from .estimates import Estimate
 from .predictions import AnyDenoiser, path_of
-from .refusals import instance, number, require, whole
+from .refusals import data, instance, number, random_source, require, whole
 from .samplers import monotone, noise_like, velocity
-from .schedules import Random, data, evaluate, refuse_odd_random
+from .schedules import Random, evaluate
 
 
 def log_prob(denoiser: AnyDenoiser, x: Tensor, times: Tensor, *, probes: int = 0, generator: Random = None) -> Estimate:
@@ -32,7 +32,7 @@ def log_prob(denoiser: AnyDenoiser, x: Tensor, times: Tensor, *, probes: int = 0
 
     Raises ValueError for one probe, other times, and an end where the velocity is infinite.
     """
-    refuse_odd_random(generator)
+    random_source(generator)
     known = number("probes", probes) == 0 or (probes >= 2 and probes % 1 == 0)
     require(known, f"probes must be 0 (exact) or at least 2, to know the error; got {probes}")
     x, stops = data("x", x, 2), monotone(path_of(denoiser), times, rising=False)[::-1]

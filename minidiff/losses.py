@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from .predictions import LearnedDenoiser, coefficients, learned
-from .refusals import choice, number
-from .schedules import Schedule, angle, at, evaluate, inside, log_snr, pair, rates, refuse_no_samples, t_max
+from .refusals import choice, number, require, samples
+from .schedules import Schedule, angle, at, evaluate, inside, log_snr, pair, rates, t_max
 
 Levels = Callable[[int, torch.Generator], Tensor]  # (n, generator) -> n training times t
 Weight = Callable[[Tensor], Tensor]  # t (B,) -> a factor for each sample's loss
@@ -28,9 +28,8 @@ def denoising_loss(denoiser: LearnedDenoiser, x0: Tensor, t: Tensor, eps: Tensor
     """
     alpha, sigma = at(learned(denoiser).schedule, t, x0)
     eps = torch.randn_like(x0) if eps is None else eps
-    refuse_no_samples("eps", eps)
-    if eps.shape != x0.shape:
-        raise ValueError(f"eps must be like x0, {tuple(x0.shape)}, or None to be drawn; got {tuple(eps.shape)}")
+    samples("eps", eps)
+    require(eps.shape == x0.shape, f"eps must be like x0, {tuple(x0.shape)}, or None; got {tuple(eps.shape)}")
     a, b = at(coefficients(denoiser.target, denoiser.schedule), t, x0)
     out = denoiser.output(alpha * x0 + sigma * eps, t, **cond)[:, : x0.shape[1]]  # without a learned variance
     return (out - (a * x0 + b * eps)).square().flatten(1).mean(1)
@@ -80,11 +79,9 @@ def lognormal(schedule: Schedule, mean: float = -0.5, std: float = 1.2) -> Level
 
     Their P_mean = -1.2 for data of spread 0.5 is -0.5 for data of spread 1.
     """
-    number("mean", mean)
-    number("std", std, 0)
-    return _levels(
-        schedule, lambda share: torch.atan(torch.exp(mean + std * torch.special.ndtri(share))) * (2 / math.pi)
-    )
+    mean, std = number("mean", mean), number("std", std, 0)
+    ratio = lambda share: torch.exp(mean + std * torch.special.ndtri(share))
+    return _levels(schedule, lambda share: torch.atan(ratio(share)) * (2 / math.pi))
 
 
 def _levels(schedule: Schedule, angle_of: Callable[[Tensor], Tensor]) -> Levels:

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from .predictions import rescale as rescale  # part of the dictionary
 from .predictions import solve, target_of
-from .refusals import choice, described, number, require, whole
+from .refusals import choice, described, number, require, samples, whole
 from .samplers import drift_and_diffusion as drift_and_diffusion  # part of the dictionary
-from .schedules import Schedule, Time, angle, at, betas, flow, from_betas, refuse_no_samples, time_at
+from .schedules import Schedule, Time, angle, at, betas, flow, from_betas, time_at
 
 # clock: (value -> r, r -> value), both of NumPy numbers, for which 1 / 0 is infinity
 CLOCKS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
@@ -72,14 +72,12 @@ def convert_output(out: Tensor, x_t: Tensor, source: str, goal: str, schedule: S
     """
     sign, target = OUTPUTS[choice("the output", source, OUTPUTS)]
     choice("the goal", goal, (*OUTPUTS, "score"))
-    refuse_no_samples("out", out, 0)
+    samples("out", out, 0)
     x0, eps = solve(x_t, sign * out, target, schedule, t)
     if goal == "score":
         sigma = at(schedule, t, x_t)[1]
-        require(
-            (torch.as_tensor(sigma) > 0).all(),
-            "the score has no meaning where there is no noise (sigma = 0): ask at a later t",
-        )
+        noisy = (torch.as_tensor(sigma) > 0).all()
+        require(noisy, "the score has no meaning where there is no noise (sigma = 0): ask at a later t")
         return eps / -sigma
     sign, target = OUTPUTS[goal]
     a, b = at(schedule, t, x_t, target_of(target))

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from .conditions import complete, nulls_of
-from .refusals import call, choice, described, instance, number
-from .schedules import Schedule, Time, angle, at, evaluate, pair, rates, refuse_no_samples, t_max, time_at
+from .refusals import call, choice, described, instance, number, samples
+from .schedules import Schedule, Time, angle, at, evaluate, pair, rates, t_max, time_at
 
 Inverse = tuple[tuple[float, float], tuple[float, float]]
 IDENTITY: Inverse = ((1.0, 0.0), (0.0, 1.0))
@@ -133,10 +133,10 @@ def solve(x_t: Tensor, out: Tensor, target: str, schedule: Schedule, t: Time) ->
     that x_t did not already say, that is, where the determinant alpha * b - sigma * a vanishes.
     """
     kind = TARGETS.get(str(target)) or target_of(target)
-    refuse_no_samples("x_t", x_t, 0)
+    samples("x_t", x_t, 0)
     if not isinstance(out, Tensor) or out.shape != x_t.shape:
         raise TypeError(f"x_t and out must be tensors of one shape; got {described(x_t)} and {described(out)}")
-    refuse_no_samples("out", out, 0)
+    samples("out", out, 0)
     if isinstance(t, Tensor):  # each sample at its own t; what is not chosen must have finite gradients too
         (alpha, sigma), (a, b) = at(schedule, t, x_t), at(schedule, t, x_t, kind)
         clean = sigma == 0
@@ -222,11 +222,9 @@ AnyDenoiser = Denoiser | LearnedDenoiser
 
 def path_of(denoiser: AnyDenoiser) -> Schedule:
     """The denoiser's schedule. Raises TypeError for what is no denoiser, such as a network alone."""
-    try:
-        return denoiser.schedule
-    except AttributeError:
-        kind = f"as LearnedDenoiser(net, cosine) makes of a network; got {described(denoiser)}"
-        raise TypeError(f"this needs a denoiser, which owns its schedule, {kind}") from None
+    if not hasattr(denoiser, "schedule"):
+        raise TypeError(f"give a denoiser, as LearnedDenoiser(net, cosine) is of a network; got {described(denoiser)}")
+    return denoiser.schedule
 
 
 def learned(denoiser: Any) -> LearnedDenoiser:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 LARGEST = sys.float_info.max
+FLOATS = {torch.float32, torch.float64, torch.bfloat16, torch.float16}
 
 
 def described(value: Any) -> str:
@@ -129,6 +130,15 @@ def generator(value: Any) -> torch.Generator | None:
     return value
 
 
+def random_source(value: Any) -> Any:
+    """Where random numbers come from: a torch.Generator, NumPy's in a list, one a sample, or None. Raises TypeError."""
+    streams = isinstance(value, list) and all(isinstance(one, np.random.Generator) for one in value)
+    if not (streams or value is None or isinstance(value, torch.Generator)):
+        said = described(value)
+        raise TypeError(f"generator must be a torch.Generator, or a list of NumPy's, one a sample; got {said}")
+    return value
+
+
 def device(value: Any) -> torch.device:
     """A device, from its name too. Raises TypeError, and ValueError for a name that torch does not know."""
     try:
@@ -179,6 +189,22 @@ def integers(name: str, value: Any) -> Tensor:
     if found.is_floating_point() or found.dtype == torch.bool:
         raise ValueError(f"{name} is {described(found)}: give whole numbers, as integers")
     return found.long()
+
+
+def samples(name: str, x: Any, least: int = 1) -> Tensor:
+    """An ordinary (strided) floating-point tensor of at least so many dimensions. Raises TypeError."""
+    if not isinstance(x, Tensor) or x.dtype not in FLOATS or x.ndim < least or x.layout != torch.strided:
+        raise TypeError(f"{name} must be an ordinary floating-point tensor, (B, *); got {described(x)}")
+    return x
+
+
+def data(name: str, value: Any, ndim: int = 0) -> Tensor:
+    """Finite numbers as a floating-point tensor with at least ndim dimensions; a single number in float64."""
+    numbers = tensor(name, value, torch.float64 if isinstance(value, (int, float)) else None)
+    require(numbers.numel(), f"{name} must hold at least one number (N >= 1); got shape {tuple(numbers.shape)}")
+    require(numbers.isfinite().all(), f"{name} must hold finite numbers only, neither NaN nor infinity")
+    require(numbers.ndim >= ndim, f"{name} must have at least {ndim} dimensions; got shape {tuple(numbers.shape)}")
+    return numbers if numbers.is_floating_point() else numbers.float()
 
 
 def _converted(name: str, value: Any, dtype: torch.dtype | None) -> Tensor:

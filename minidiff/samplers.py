@@ -22,7 +22,6 @@ which is  last(sample(churned(heun_step, gamma), denoiser, x, times, generator=g
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from inspect import signature
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -30,8 +29,8 @@ import torch
 from torch import Tensor
 
 from .predictions import AnyDenoiser, Prediction, combine, path_of, velocity_target
-from .refusals import choice, described, instance, number, require, tensor
-from .schedules import Random, Schedule, evaluate, inside, normal, refuse_odd_random, refuse_time, slopes
+from .refusals import choice, described, function, instance, number, random_source, require, tensor
+from .schedules import Random, Schedule, evaluate, inside, normal, refuse_time, slopes
 
 
 class Step(Protocol):
@@ -62,7 +61,7 @@ def sample(
     Raises ValueError for other times, TypeError for what is no step or no denoiser.
     """
     refuse_no_step(step)
-    refuse_odd_random(generator)
+    random_source(generator)
     return _trajectory(step, denoiser, tensor("x", x), monotone(path_of(denoiser), times), generator)
 
 
@@ -87,13 +86,7 @@ def monotone(schedule: Schedule, times: Any, rising: bool = True) -> list[float]
 
 def refuse_no_step(step: Step) -> None:
     """Raise TypeError for what cannot be called as a step, such as a name, or a solver that has yet to be made."""
-    if "generator" in (getattr(step, "__kwdefaults__", None) or ()):
-        return  # the quick way to know most steps
-    try:
-        signature(getattr(step, "forward", step)).bind(None, None, 1.0, 0.0, generator=None)
-    except (TypeError, ValueError):
-        kind = f"got {described(step)}; a solver is made by a call, as dpm_solver_2m() is"
-        raise TypeError(f"a step is a function (denoiser, x_t, t, s, *, generator) -> x_s; {kind}") from None
+    function("a step, as ddim_step is and dpm_solver_2m() makes,", step, None, None, 1.0, 0.0, generator=None)
 
 
 def last(path: Iterable[Tensor]) -> Tensor:
@@ -106,8 +99,7 @@ def last(path: Iterable[Tensor]) -> Tensor:
 
 def remix(schedule: Schedule, prediction: Prediction, s: float) -> Tensor:
     """The same prediction at another noise level: x_s = alpha_s * x0 + sigma_s * eps."""
-    if not isinstance(prediction, Prediction):
-        raise TypeError(f"remix takes the Prediction that a denoiser gives; got {type(prediction).__name__}")
+    instance("prediction", prediction, Prediction, "the Prediction that a denoiser gives")
     return prediction.mix(*evaluate(schedule, s))
 
 
@@ -124,16 +116,8 @@ def posterior_std(schedule: Schedule, t: float, s: float) -> float:
     return forward_std(schedule, t, s) * sigma_s / (sigma_t or 1.0)
 
 
-def ddim_step(
-    denoiser: AnyDenoiser,
-    x_t: Tensor,
-    t: float,
-    s: float,
-    *,
-    eta: float = 0.0,
-    temperature: float = 1.0,
-    generator: Random = None,
-) -> Tensor:
+def ddim_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, eta: float = 0.0, temperature: float = 1.0,
+              generator: Random = None) -> Tensor:  # fmt: skip
     """DDIM (Song et al. 2021, Eq. 12 and 16): eta = 0 draws no noise, eta = 1 is ancestral sampling.
 
     denoiser, x_t, t, s: predicts from x_t, (B, *), at t; the result is x_s. With eta = 0 it is Euler's method for flow
@@ -163,16 +147,8 @@ def ddim_update(
     return x_s + temperature * fresh * noise_like(x_s, generator) if fresh else x_s
 
 
-def ddpm_step(
-    denoiser: AnyDenoiser,
-    x_t: Tensor,
-    t: float,
-    s: float,
-    *,
-    variance: str = "small",
-    temperature: float = 1.0,
-    generator: Random = None,
-) -> Tensor:
+def ddpm_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, variance: str = "small",
+              temperature: float = 1.0, generator: Random = None) -> Tensor:  # fmt: skip
     """DDPM (Ho et al. 2020, Algorithm 2). The step into sigma_s = 0 adds no noise.
 
     denoiser, x_t, t, s: predicts from x_t, (B, *), at t; the result is x_s, s <= t.
@@ -256,8 +232,7 @@ def drift_and_diffusion(schedule: Schedule, t: float) -> tuple[float, float]:
     """
     t = float(inside(schedule, torch.tensor(number("t", t), dtype=torch.float64, device="cpu")))
     (alpha, sigma), (d_alpha, d_sigma) = evaluate(schedule, t), evaluate(schedule, t, velocity_target)
-    if alpha < 1e-7:
-        raise ValueError(f"the SDE has no finite drift where no signal is left (t = {t:g}): start a little below")
+    require(alpha >= 1e-7, f"the SDE has no finite drift where no signal is left (t = {t:g}): start a little below")
     f = d_alpha / alpha
     return f, math.sqrt(2 * sigma * (d_sigma - f * sigma))
 
@@ -293,12 +268,5 @@ def refuse_noise(t: float, s: float, eta: float = 1.0, temperature: float = 1.0)
     eta: how much of the noise is fresh, in [0, 1].
     temperature: multiplies fresh noise, at least 0.
     """
-    if not type(t) is type(s) is type(eta) is type(temperature) is float or not 0 <= temperature < math.inf:
-        t, s, eta = number("t", t), number("s", s), number("eta", eta)
-        number("temperature", temperature, 0)
-    if not 0 <= eta <= 1:
-        number("eta", eta, 0, 1)
-    if eta and not s <= t:
-        raise ValueError(
-            f"fresh noise has no meaning towards more noise (t = {t:g} to s = {s:g}): use ddim_step, eta = 0"
-        )
+    t, s, eta, _ = number("t", t), number("s", s), number("eta", eta, 0, 1), number("temperature", temperature, 0)
+    require(not eta or s <= t, f"fresh noise has no meaning towards more noise ({t} to {s}): use ddim_step, eta = 0")

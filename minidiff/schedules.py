@@ -19,11 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .refusals import call, choice, described, floats, instance, number, require, tensor, whole
+from .refusals import call, choice, described, floats, instance, number, random_source, require, samples, tensor, whole
 
 Schedule = Callable[[Tensor], tuple[Tensor, Tensor]]
 Time = float | Tensor  # a Python float while sampling; a tensor, () or (B,), while training
-FLOATS = {torch.float32, torch.float64, torch.bfloat16, torch.float16}
 # Where random numbers come from: one generator for all samples, or NumPy's, one a sample; None is torch's own.
 Random = torch.Generator | list[np.random.Generator] | None
 
@@ -159,8 +158,7 @@ def _preserving(log_alpha: Tensor) -> tuple[Tensor, Tensor]:
 def t_max(schedule: Schedule) -> float:
     """The time at which only noise is left: the schedule's own attribute t_max, else 1. TypeError for no function."""
     if not callable(schedule) or isinstance(schedule, type):
-        said = described(schedule)
-        raise TypeError(f"a schedule is a function t -> (alpha, sigma), such as minidiff.cosine; got {said}")
+        raise TypeError(f"a schedule is a function t -> (alpha, sigma), such as cosine; got {described(schedule)}")
     return getattr(schedule, "t_max", getattr(getattr(schedule, "func", None), "t_max", 1.0))
 
 
@@ -212,7 +210,7 @@ def evaluate(curve: Schedule, t: float, target: Callable | None = None) -> tuple
     """
     if known := recall(curve, (t, target)):
         return known
-    refuse_time(curve, t := number("t", t))
+    t = refuse_time(curve, t)
     first, second = _once(curve if target is None else partial(target, curve), t)
     if target is None and not (math.isfinite(first) and math.isfinite(second)):
         raise ValueError(f"at t = {t:g} this schedule gives ({first}, {second}), where both numbers must be finite")
@@ -224,22 +222,17 @@ def _once(curve: Schedule, t: float) -> tuple[float, float]:
     return float(first.detach()), float(second.detach())
 
 
-def refuse_time(schedule: Schedule, t: float) -> None:
-    """Raise ValueError for a t outside [0, t_max]; where nothing shrinks, as on EDM's path, noise may grow beyond."""
-    end = t_max(schedule)
+def refuse_time(schedule: Schedule, t: float) -> float:
+    """t; ValueError for one outside [0, t_max]. Where nothing shrinks, as on EDM's path, noise may grow beyond."""
+    end, t = t_max(schedule), number("t", t)
     if not t >= 0 or (t > end * (1 + 1e-9) and not _grows_on(schedule)):
         raise ValueError(f"t = {t:g} is outside this schedule's times, 0 to {end:g}; see index_times for timesteps")
+    return t
 
 
 def _grows_on(schedule: Schedule) -> bool:
     """Whether the signal at t_max is still that of t = 0 (variance exploding), so that later times have a meaning."""
     return _once(schedule, t_max(schedule))[0] >= _once(schedule, 0.0)[0]
-
-
-def refuse_no_samples(name: str, x: Any, least: int = 1) -> None:
-    """Raise TypeError for what is no ordinary (strided) floating-point tensor of at least so many dimensions."""
-    if not isinstance(x, Tensor) or x.dtype not in FLOATS or x.ndim < least or x.layout != torch.strided:
-        raise TypeError(f"{name} must be an ordinary floating-point tensor, (B, *); got {described(x)}")
 
 
 def at(curve: Schedule, t: Time, x: Tensor, target: Callable | None = None) -> tuple[Any, Any]:
@@ -252,7 +245,7 @@ def at(curve: Schedule, t: Time, x: Tensor, target: Callable | None = None) -> t
 
     Raises TypeError for an x of no floating-point numbers, ValueError for a t of another shape or kind.
     """
-    refuse_no_samples("x_t", x)
+    samples("x_t", x)
     if not isinstance(t, Tensor):
         return evaluate(curve, t, target)
     if t.ndim > 1 or (t.ndim == 1 and len(t) not in (1, len(x))) or not t.is_floating_point():
@@ -363,10 +356,8 @@ def log_snr_times(schedule: Schedule, steps: int, start: float, stop: float) -> 
 
     Raises ValueError for others.
     """
-    start, stop = (number("start and stop", t) for t in (start, stop))
-    for t in (start, stop):
-        refuse_time(schedule, t)
-    first, final = (float(log_snr(schedule, torch.tensor(t, dtype=torch.float64))) for t in (start, stop))
+    ends = torch.tensor([refuse_time(schedule, t) for t in (start, stop)], dtype=torch.float64)
+    first, final = log_snr(schedule, ends).tolist()
     rise = -math.inf < first < final < math.inf
     require(rise, f"the log SNR must rise from start to stop and be finite; got {first:g} and {final:g}")
     levels = torch.linspace(first, final, whole("steps", steps), dtype=torch.float64).tolist()
@@ -385,14 +376,6 @@ def start(schedule: Schedule, t: Time, shape: tuple[int, ...], generator: Random
     return evaluate(schedule, number("t", t))[1] * normal(tuple(sizes), generator)
 
 
-def refuse_odd_random(generator: Random) -> None:
-    """Raise TypeError for what no random numbers come from."""
-    streams = isinstance(generator, list) and all(isinstance(one, np.random.Generator) for one in generator)
-    if not (streams or generator is None or isinstance(generator, torch.Generator)):
-        said = described(generator)
-        raise TypeError(f"generator must be a torch.Generator, or a list of NumPy's, one a sample; got {said}")
-
-
 def normal(shape: tuple[int, ...], generator: Random = None, like: Tensor | None = None) -> Tensor:
     """Unit Gaussian noise, (B, *), drawn where the generator lives, then moved: a CPU seed is the same everywhere.
 
@@ -402,19 +385,10 @@ def normal(shape: tuple[int, ...], generator: Random = None, like: Tensor | None
     Raises ValueError for another number of generators than rows, TypeError for other generators.
     """
     dtype, device = (torch.float32, torch.device("cpu")) if like is None else (like.dtype, like.device)
-    refuse_odd_random(generator)
+    random_source(generator)
     if not isinstance(generator, list):
         home = device if generator is None else generator.device
         return torch.randn(shape, dtype=dtype, generator=generator, device=home).to(device)  # type: ignore[arg-type]
     require(len(generator) == shape[0], f"{len(generator)} generators were given for {shape[0]} samples: give one each")
     kind = np.float64 if dtype == torch.float64 else np.float32
     return torch.from_numpy(np.stack([one.standard_normal(shape[1:], kind) for one in generator])).to(device, dtype)
-
-
-def data(name: str, value: Any, ndim: int = 0) -> Tensor:
-    """Finite numbers as a floating-point tensor with at least ndim dimensions; a single number in float64."""
-    numbers = tensor(name, value, torch.float64 if isinstance(value, (int, float)) else None)
-    require(numbers.numel(), f"{name} must hold at least one number (N >= 1); got shape {tuple(numbers.shape)}")
-    require(numbers.isfinite().all(), f"{name} must hold finite numbers only, neither NaN nor infinity")
-    require(numbers.ndim >= ndim, f"{name} must have at least {ndim} dimensions; got shape {tuple(numbers.shape)}")
-    return numbers if numbers.is_floating_point() else numbers.float()
