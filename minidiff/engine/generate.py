@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 from ..guidance import extrapolate, given
 from ..predictions import AnyDenoiser, path_of
 from ..refusals import choice, described, flag, floats, number, require, tensor, whole
-from ..samplers import Step, ddim_step, ddpm_step, last, sample
+from ..samplers import Step, ddim_step, ddpm_step, sample
 from ..schedules import Random, Schedule, karras_times, t_max, uniform_times
 from ..solvers import dpm_solver_2m
 from .runtime import progress
@@ -55,6 +56,7 @@ def generate(
     generator: Random = None,
     batch: int | None = None,
     bf16: bool = False,
+    frames: int | None = None,
 ) -> Tensor:
     """Samples like noise, (N, *), drawn in batches, with a progress bar for a person.
 
@@ -69,6 +71,7 @@ def generate(
     batch: samples that are drawn together (default: 256 on a GPU; 64 on a CPU, where 128 were slower)
     bf16: run the network in bfloat16, faster where the hardware knows it (`fast_bf16`); its outputs are then off by
         0.3 % at high noise, 2 % at t = 0.05, 5 % at 0.02
+    frames: the walk instead, (F, N, *), from the noise to the samples: at most so many `moments` of it
     """
     equal, told, noise = uniform_times(steps, t_max(path_of(denoiser))), _told(condition), floats("noise", noise)
     require(noise.ndim and len(noise), f"noise is {described(noise)}: give (N, *), a row a sample")
@@ -83,6 +86,15 @@ def generate(
         own = generator[part] if isinstance(generator, list) else generator
         label = f"drawing {min(first + batch, len(noise))} of {len(noise)}"
         path = sample(step, chosen, noise[part], times, generator=own)
+        kept = [len(times) - 1] if frames is None else moments(len(times), frames)
+        walk = chain([noise[part]], progress(path, total=len(times) - 1, label=label))
         with torch.autocast(noise.device.type, torch.bfloat16, enabled=bf16):
-            parts.append(last(progress(path, total=len(times) - 1, label=label)))
-    return torch.cat(parts)
+            parts.append(torch.stack([x for k, x in enumerate(walk) if k in kept]))
+    walked = torch.cat(parts, dim=1)
+    return walked[0] if frames is None else walked
+
+
+def moments(times: int, frames: int) -> list[int]:
+    """Which of so many times a film shows, at most so many frames: evenly, the first and the last among them."""
+    frames = min(whole("frames", frames, 2), whole("times", times, 2))
+    return [k * (times - 1) // (frames - 1) for k in range(frames)]

@@ -1,12 +1,13 @@
 """Drawing in batches: each sample gets its own noise and label whatever the batch; guidance pushes the right way."""
 
 import sys
+from itertools import pairwise
 
 import pytest
 import torch
 from torch.testing import assert_close
 
-from minidiff.engine.generate import SAMPLERS, generate, streams, times_for
+from minidiff.engine.generate import SAMPLERS, generate, moments, streams, times_for
 from minidiff.guidance import extrapolate, given
 from minidiff.predictions import Denoiser, LearnedDenoiser, Prediction
 from minidiff.samplers import ddim_step, ddpm_step, last, sample
@@ -238,3 +239,32 @@ def test_2m_walks_on_karras_levels_down_to_2_percent_and_the_others_in_equal_ste
     roots = torch.tensor(levels, dtype=torch.float64) ** (1 / 7)
     assert_close(levels[-1], 0.02, rtol=1e-4, atol=0)
     assert_close(roots.diff(), roots.diff().mean().expand(steps - 1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("times, frames, want", [
+    (2, 2, [0, 1]),
+    (2, 60, [0, 1]),
+    (5, 60, [0, 1, 2, 3, 4]),
+    (5, 3, [0, 2, 4]),
+    (6, 2, [0, 5]),
+    (101, 3, [0, 50, 100]),
+])  # fmt: skip
+def test_a_film_shows_both_ends_and_what_lies_evenly_between(times, frames, want):
+    assert moments(times, frames) == want
+    many = moments(1001, 60)
+    assert len(many) == 60 and {b - a for a, b in pairwise(many)} == {16, 17}
+    for wrong in ((1, 5), (5, 1), (5, 2.5), (5, True)):
+        with pytest.raises(ValueError):
+            moments(*wrong)
+
+
+@pytest.mark.parametrize("batch", [2, 7])
+@pytest.mark.parametrize("frames", [2, 3, 60])
+def test_a_walk_ends_at_the_samples_and_begins_at_the_noise(frames, batch):
+    given_to = {"step": ddpm_step, "steps": 4, "batch": batch}
+    y = torch.arange(7) % 4
+    walk = generate(told(), noise(), y, generator=streams(1, range(7)), frames=frames, **given_to)
+    own = streams(1, range(7))
+    every = torch.stack([noise(), *sample(ddpm_step, given(told(), y=y), noise(), uniform_times(4), generator=own)])
+    assert_close(walk, every[{2: [0, 4], 3: [0, 2, 4], 60: [0, 1, 2, 3, 4]}[frames]])
+    assert torch.equal(walk[-1], generate(told(), noise(), y, generator=streams(1, range(7)), **given_to))
