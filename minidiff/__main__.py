@@ -1,4 +1,4 @@
-"""The command line: minidiff lab | sample | train | judge | doctor | notebooks, also as python -m minidiff.
+"""The command line: minidiff lab | sample | train | judge | card | doctor | notebooks, also as python -m minidiff.
 
 Status: 0, it is done. 1, it could not be done (a file, the network, memory), or a check found something. 2, the
 arguments make no sense, or there are none. 130, stopped by Ctrl-C; 143, a training stopped by SIGTERM. 141, nobody
@@ -14,8 +14,8 @@ from typing import NoReturn, TextIO
 
 from . import __version__
 
-ROOMS = {"lab": "course", "sample": "engine", "train": "engine", "judge": "evaluation", "doctor": "course",
-         "notebooks": "course"}  # fmt: skip
+ROOMS = {"lab": "course", "sample": "show", "train": "engine", "judge": "evaluation", "card": "show",
+         "doctor": "course", "notebooks": "course"}  # fmt: skip
 MEMORY = ("out of memory", "DefaultCPUAllocator", "allocate memory", "bad_alloc")  # in torch's RuntimeErrors
 
 
@@ -32,8 +32,9 @@ class Parser(argparse.ArgumentParser):
 def parser(command: str = "") -> argparse.ArgumentParser:
     """The parser of all commands, or of the room of this one alone: `minidiff doctor` has to run without torch."""
     top = Parser(prog="minidiff", description="Learn diffusion models by running them.")
-    top.add_argument("--version", action="version", version=f"minidiff {__version__}, torch {_torch()}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    top.add_argument("-V", "--version", action="version", version=f"minidiff {__version__}, torch {_torch()}")
+    more = {"title": "commands", "description": "minidiff COMMAND --help says what each can do", "metavar": "COMMAND"}
+    commands = top.add_subparsers(dest="command", required=True, parser_class=Parser, **more)
     rooms = [ROOMS[command]] if command in ROOMS else ROOMS.values() if command != "--version" else []
     for room in dict.fromkeys(rooms):
         import_module(f".{room}.commands", __package__).add(commands)
