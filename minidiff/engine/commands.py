@@ -1,4 +1,4 @@
-"""The commands `minidiff sample` and `minidiff train`."""
+"""The command `minidiff train`."""
 
 import argparse
 import math
@@ -17,17 +17,12 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from ..data import find
-from ..data.files import printable, writable, write_atomically
+from ..data.files import printable, writable
 from ..data.folder import AXES, FITS, LARGEST
 from ..losses import LEVELS
-from ..networks.registry import accept
 from ..refusals import require
-from ..schedules import start
-from . import checkpoints, ranks
-from .cards import demand
-from .generate import SAMPLERS, generate, streams, times_for
-from .presets import DATA_SETS, PRESETS, SHIPPED
+from . import ranks
+from .presets import DATA_SETS, PRESETS
 from .runs import MOST_STEPS, RUN, Training, begin, resume, seconds_a_step
 from .runtime import device_name, progress, quiet, runtime
 from .train import CHECK_EVERY
@@ -37,12 +32,10 @@ EXAMPLES = """examples:
   minidiff train --data my-pictures --size 64 --dry-run     what would be trained, and how long it takes
   minidiff train --preset fashion-small --minutes 10 --out runs/mine
 """
-PNG = b"\x89PNG\r\n\x1a\n"  # how every PNG begins
 
 
 def add(commands) -> None:
     """Register this room's commands."""
-    _add_sample(commands)
     _add_train(commands)
 
 
@@ -77,21 +70,6 @@ def number(kind: type, low: float, high: float = math.inf) -> Callable[[str], fl
     return parse
 
 
-def _add_sample(commands) -> None:
-    one = commands.add_parser("sample", help="draw images from a trained model", description="Draw from a checkpoint.")
-    option(one, "--out", Path, Path("grid.png"), "the PNG to write")
-    option(one, "--checkpoint", Path, None, "a model.safetensors (default: the model that ships with minidiff)")
-    option(one, "--number", number(int, 1, 10_000), 64, "how many")
-    option(one, "--class", str, None, "a class, by name or number (default: all in turn)", dest="label")
-    option(one, "--steps", number(int, 1, 10_000), 50, "steps from noise to data")
-    option(one, "--sampler", str, "ddim", "2m does well with 8 steps", choices=sorted(SAMPLERS))
-    option(one, "--guidance", number(float, 0, 100), 1.0, "1: none; 2 or 3: more typical of the class, less varied")
-    option(one, "--temperature", number(float, 0, 10), 1.0, "multiplies all noise drawn")
-    option(one, "--seed", number(int, 0, 2**63 - 1), 0, "same seed, same images")
-    one.add_argument("--force", action="store_true", help="write over --out even where it is no PNG")
-    one.set_defaults(run=sample_command)
-
-
 def sides(text: str) -> tuple[int, int]:
     """An argument type: a size in pixels, one number or HEIGHTxWIDTH, as the network for images takes them."""
     parts = [int(number(int, 4, LARGEST)(part)) for part in text.split("x")]
@@ -123,68 +101,6 @@ def _add_train(commands) -> None:
     option(where, "--save-every", number(float, 0), 60.0, "0: each step", metavar="SECONDS")
     where.add_argument("--dry-run", action="store_true", help="say what would be trained and how fast, and end")
     one.set_defaults(run=train_command)
-
-
-def sample_command(a: argparse.Namespace) -> int:
-    path, device = a.checkpoint or find(SHIPPED), runtime().device
-    _refuse_out(a.out, path, a.force)
-    denoiser, card = checkpoints.load(path)
-    demand(path, card, "data")
-    described = card["data"]
-    with checkpoints.about(path):
-        accept(denoiser.float().net, described["shape"], len(described["names"]))
-    y = _labels(a.label, a.number, described["names"])
-    generator = streams(a.seed, range(a.number))
-    shape = (a.number, *described["shape"])
-    times, step = times_for(a.sampler, denoiser.schedule, a.steps), SAMPLERS[a.sampler](a.temperature)
-    noise = a.temperature * start(denoiser.schedule, float(times[0]), shape, generator).to(device)
-    y = y if y is None else y.to(device)
-    x = generate(denoiser.to(device), noise, y, step=step, times=times, guidance=a.guidance, generator=generator)
-    write_atomically(a.out, _picture(x.cpu() * described["scale"] + described["shift"]))
-    what = f"{a.number} samples of {described['name']}, {a.sampler} in {a.steps} steps, seed {a.seed}"
-    print(printable(f"wrote {a.out}: {what}"))
-    return 0
-
-
-def _refuse_out(out: Path, checkpoint: Path, force: bool) -> None:
-    """Raise OSError where the picture cannot be written to out, or what would be lost there is no picture."""
-    writable(out)
-    if out.exists() and checkpoint.exists() and out.samefile(checkpoint):
-        raise FileExistsError(f"{out} is the checkpoint itself: choose another --out")
-    if out.exists() and not force:
-        with open(out, "rb") as file:
-            if file.read(len(PNG)) != PNG:
-                raise FileExistsError(f"{out} exists and is no PNG: choose another --out, or add --force")
-
-
-def _labels(wanted: str | None, count: int, names: list[str]) -> torch.Tensor | None:
-    """The labels to draw: the class asked for, by number or any unmistakable part of its name, or all in turn."""
-    if wanted is None:
-        return torch.arange(count) % len(names) if names else None
-    found = [k for k, name in enumerate(names) if wanted.lower() in (str(k), name.lower())]
-    found = found or [k for k, name in enumerate(names) if wanted.lower() in name.lower()]
-    if len(found) != 1:
-        known = ", ".join(f"{k} {printable(name)}" for k, name in enumerate(names)) or "none: this model has no classes"
-        raise ValueError(f"--class {wanted!r} is not one of this model's classes ({known})")
-    return torch.full((count,), found[0])
-
-
-def _picture(samples: torch.Tensor) -> bytes:
-    """A PNG of images (N, C, H, W) in [0, 1], of signals (N, C, L), or of points (N, D) by two coordinates."""
-    from ..show import plots  # matplotlib takes a second to import, so only who draws pays for it
-
-    if samples.ndim == 4:
-        columns = math.ceil(math.sqrt(len(samples)))
-        scale = max(1, 448 // (columns * samples.shape[-1]))
-        return plots.encode(plots.tile(samples.clamp(0, 1), columns, scale=scale))
-    figure, _ = plots.panels(width=4, height=4)
-    if samples.ndim == 3:
-        plots.curve(figure.axes[0], torch.arange(samples.shape[2]), samples[:8].flatten(0, 1).T, color=plots.MODEL)
-    else:
-        plane = samples[:, :2] if samples.shape[1] > 1 else torch.stack([torch.arange(len(samples)), samples[:, 0]], 1)
-        limit = 3.0 if plane.abs().max() <= 3 else None
-        plots.scatter(figure.axes[0], plane, color=plots.MODEL, limit=limit)
-    return plots.png(figure)
 
 
 def _add_own(own) -> None:

@@ -24,7 +24,9 @@ from minidiff.engine.presets import Preset
 from minidiff.networks import MLP, UNet
 from minidiff.predictions import LearnedDenoiser
 from minidiff.schedules import cosine, start
+from minidiff.show import commands as sampling
 from minidiff.show.pixels import tile
+from minidiff.show.samples import drawn as drawn_picture
 
 POINTS = Data(
     torch.randn(30, 2, generator=torch.Generator().manual_seed(0)), torch.arange(30) % 3, names=("a", "b", "c")
@@ -106,7 +108,7 @@ def test_a_number_is_finite_of_its_kind_and_within_its_range(kind, low, high, go
 
 
 @pytest.mark.parametrize("command, defaults", [
-    ("sample", {"out": "grid.png", "checkpoint": None, "number": 64, "label": None, "steps": 50, "sampler": "ddim",
+    ("sample", {"out": None, "checkpoint": None, "number": 64, "label": None, "steps": 50, "sampler": "ddim",
                 "guidance": 1.0, "temperature": 1.0, "seed": 0}),
     ("train", {"preset": None, "data": None, "steps": None, "minutes": None, "out": None, "resume": False, "seed": None,
                "save_every": 60.0}),
@@ -117,6 +119,7 @@ def test_defaults_are_those_of_the_readme_and_stand_in_the_help(command, default
     assert {name: a[name] if name != "out" or a[name] is None else str(a[name]) for name in defaults} == defaults
     assert run(command, "--help") == 0
     said = " ".join(capsys.readouterr().out.split())
+    assert command != "sample" or "(default: grid.png; with --each, the folder samples)" in said
     for value in defaults.values():
         assert value in (None, False) or f"(default: {value})" in said
 
@@ -245,7 +248,7 @@ def test_minutes_reach_the_timing(plane, tmp_path, monkeypatch):
         commands, "begin", lambda name, **options: (asked.append((name, options)), runs.begin(name, steps=1))[1]
     )
     assert run("train", "--preset", "rings", "--minutes", 2.5, "--out", tmp_path, "--seed", 4) == 0
-    rest = {"own": None, "batch": None, "lr": None, "init": None, "device": None}
+    rest = dict.fromkeys(("own", "batch", "lr", "levels", "init", "device"))
     assert asked == [("rings", {"seed": 4, "steps": None, "minutes": 2.5, **rest})]
 
 
@@ -360,25 +363,24 @@ def test_a_class_is_asked_for_by_number_or_by_an_unmistakable_part_of_its_name(a
     (["7", "b"], "7", 1, [0]),
 ])  # fmt: skip
 def test_labels(names, wanted, count, labels):
-    got = commands._labels(wanted, count, names)
+    got = sampling._labels(wanted, count, names)
     assert (got if got is None else got.tolist()) == labels
 
 
 @pytest.mark.parametrize("names, wanted", [(NAMES, "shoe"), (NAMES, "3"), (NAMES, "glove"), ([], "0")])
 def test_a_class_that_is_none_or_several_is_refused(names, wanted):
     with pytest.raises(ValueError, match="not one of this model's classes") as error:
-        commands._labels(wanted, 1, names)
+        sampling._labels(wanted, 1, names)
     assert ("0 hat, 1 left shoe, 2 right shoe" if names else "this model has no classes") in str(error.value)
 
 
 def test_a_tall_image_is_shown_pixel_for_pixel():
     images = torch.rand(1, 1, 500, 500)
-    picture = Image.open(io.BytesIO(commands._picture(images)))
-    assert picture.size == (500, 500)
+    assert drawn_picture(images).shape == (500, 500)
 
 
 def test_points_are_drawn_as_points():
-    picture = np.asarray(Image.open(io.BytesIO(commands._picture(torch.randn(50, 2)))).convert("RGB"))
+    picture = drawn_picture(torch.randn(50, 2))
     assert picture.shape == (400, 400, 3) and picture.std() > 1
 
 

@@ -88,6 +88,14 @@ def test_sample_writes_a_picture_that_the_seed_decides(tiny):
     (("sample", "--sampler", "euler"), "invalid choice: 'euler'"),
     (("sample", "--class", "hat", "--checkpoint", "TINY", "--colour", "red"), "--colour"),
     (("sample", "--class", "shoe", "--checkpoint", "TINY"), "0 hat, 1 left shoe, 2 right shoe"),
+    (("sample", "--out", "TMP/x.bmp"), "its ending says what is written, .png or .jpg for a picture"),
+    (("sample", "--out", "TMP/x"), "its ending says"),
+    (("sample", "--out", "TMP/x.png.txt"), "its ending says"),
+    (("sample", "--out", "TMP/x.gif", "--each"), "let --out be a folder"),
+    (("sample", "--each", "npz"), "invalid choice: 'npz'"),
+    (("sample", "--device", "tpu"), "--device"),
+    (("sample", "--batch", "0"), "--batch"),
+    (("card",), "required: file"),
     (("sample", "--class", "3", "--checkpoint", "TINY"), "'3' is not one of this model's classes"),
     (("train", "--preset", "huge"), "huge"),
     (("train", "--steps", "10", "--minutes", "1"), "not allowed with"),
@@ -285,7 +293,7 @@ def test_help_and_version(capsys):
     for arguments in (
         ["--help"],
         ["--version"],
-        *([name, "--help"] for name in ("lab", "sample", "train", "judge", "doctor", "notebooks")),
+        *([name, "--help"] for name in ("lab", "sample", "train", "judge", "card", "doctor", "notebooks")),
     ):
         assert run(*arguments) == 0
         assert "minidiff" in capsys.readouterr().out

@@ -21,6 +21,7 @@ from minidiff import conditions, course, data, engine, estimates, evaluation, lo
 from minidiff.course.live import Lever, live
 from minidiff.evaluation import metrics
 from minidiff.show import pad, pixels, plots, widgets
+from minidiff.show import samples as shown
 from tests.nonsense import NONSENSE, alike, sentence
 
 pytestmark = pytest.mark.slow
@@ -53,6 +54,7 @@ def maybe(one: Callable[[Any], Given], value: Any = None) -> Given:
 
 REAL = "0 | -1 | -0.5 | 0.5 | True | 0-d"
 TEXT = "text | numeral | empty text"
+PICTURED = "whole alike | bools alike | row more | square | axis more"
 SHAPES = "no rows | row more | axis more | square | empty"  # what is asked says what fits
 FILES = (OSError, engine.CheckpointError, data.DataError)  # of a file that is missing, or another
 
@@ -281,7 +283,8 @@ CALLS = {  # name -> function, and its arguments
     "Run": (engine.Run, {"denoiser": denoiser(LEARNED)}),
     "generate": (engine.generate, {"denoiser": denoiser(TOLD), "noise": samples(X), "steps": count(2)}
                  | {"condition": maybe(named, {"y": LABELS}), "step": step(minidiff.ddim_step), "batch": maybe(count, 2)}
-                 | {"times": maybe(times, TIMES), "guidance": number(2.0), "bf16": flag(False)} | RANDOM),
+                 | {"times": maybe(times, TIMES), "guidance": number(2.0), "bf16": flag(False)} | RANDOM
+                 | {"frames": maybe(count, 2)}),
     "times_for": (import_module("minidiff.engine.generate").times_for, {"sampler": name("2m"), "schedule": schedule(cosine)}
                   | {"steps": count(4)}),
     "Runtime.generator": (engine.runtime().generator, {"seed": whole(1)}),
@@ -336,6 +339,10 @@ CALLS = {  # name -> function, and its arguments
     "plotted": (plots.plotted, {"ax": kind()(plots.panels()[1])}),
     "png": (plots.png, {"figure": kind()(FIGURE), "dpi": number(20.0)}),
     "show": (plots.show, {"figure": kind()(FIGURE), "alt": maybe(text)}),
+    "drawn": (shown.drawn, {"samples": kind(PICTURED)(IMAGES), "scale": maybe(count, 1)}),
+    "drawn, points": (shown.drawn, {"samples": kind(PICTURED)(X), "around": maybe(kind(PICTURED), X)}),
+    "encoded": (shown.encoded, {"frames": kind()([BLACK]), "ending": name(".png")}),
+    "ours": (shown.ours, {"head": kind("bytes")(b"x"), "ending": name(".png")}),
     "StepScrubber": (widgets.StepScrubber, {"frames": kind()([pixels.encode(BLACK)]), "labels": maybe(texts, ["a"])}
                      | {"start": whole(0), "interval": count(200)}),
     "film": (widgets.film, {"steps": kind()([IMAGES]), "labels": maybe(texts, ["a"]), "start": whole(0)} | TILES),
@@ -370,6 +377,7 @@ OPEN = (
     "estimates",
     "show.pixels",
     "show.plots",
+    "show.samples",
     "show.widgets",
     "show.pad",
     "course.live",

@@ -58,7 +58,7 @@ def refused(capsys, status, said=""):
 @pytest.mark.parametrize("what", ["folder", "pipe", "loop", "device", "link to a device", "below a file", "the model",
                                   "link to the model", "hard link to the model"])  # fmt: skip
 def test_sample_refuses_to_write_over_what_is_no_file_of_its_own(what, force, model, tmp_path, capsys):
-    out = tmp_path / "out"
+    out = tmp_path / "out.png"
     make = {
         "folder": out.mkdir,
         "pipe": lambda: os.mkfifo(out),
@@ -77,16 +77,18 @@ def test_sample_refuses_to_write_over_what_is_no_file_of_its_own(what, force, mo
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("content", [b"", b"thesis", b"\x89PNX\r\n\x1a\n", b"GIF89a", PNG[:7], b" " + PNG])
-def test_sample_writes_over_no_file_that_is_no_png_unless_forced(content, model, tmp_path, capsys):
-    out = tmp_path / "thesis.tex"
+@pytest.mark.parametrize(
+    "content", [b"", b"thesis", b"\x89PNX\r\n\x1a\n", b"GIF89a", PNG[:7], b" " + PNG, PNG + b"a photograph"]
+)
+def test_sample_writes_over_no_file_that_is_no_png_of_its_own_unless_forced(content, model, tmp_path, capsys):
+    out = tmp_path / "thesis.png"
     out.write_bytes(content)
     refused(capsys, sample(model, out), "add --force")
     assert out.read_bytes() == content
     assert sample(model, out, "--force") == 0 and out.read_bytes().startswith(PNG)
 
 
-def test_sample_writes_over_a_png(model, tmp_path):
+def test_sample_writes_over_a_png_of_its_own(model, tmp_path):
     assert sample(model, tmp_path / "x.png") == 0
     first = (tmp_path / "x.png").read_bytes()
     assert sample(model, tmp_path / "x.png", "--number", "9") == 0

@@ -87,6 +87,8 @@ TESTS = {  # which test files can tell, the quickest first
     "evaluation.commands": ("engine/commands", "house/cli"),
     "show.pixels": ("show/plots", "show/widgets"),
     "show.plots": ("show/plots",),
+    "show.samples": ("show/samples",),
+    "show.commands": ("show/samples", "engine/commands", "house/cli", "house/outputs", "engine/cards"),
     "show.widgets": ("show/widgets",),
     "show.pad": ("show/toys",),
     "course.checks": ("course/checks",),

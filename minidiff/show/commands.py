@@ -1,0 +1,248 @@
+"""The commands `minidiff sample` and `minidiff card`."""
+
+import argparse
+import hashlib
+import io
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..data import find
+from ..data.files import printable, writable, write_atomically
+from ..engine import checkpoints
+from ..engine.cards import demand
+from ..engine.commands import number, option
+from ..engine.generate import SAMPLERS, generate, moments, streams, times_for
+from ..engine.presets import SHIPPED
+from ..engine.runtime import runtime
+from ..networks.registry import accept
+from ..predictions import LearnedDenoiser
+from ..refusals import described as said_of
+from ..refusals import require
+from ..schedules import evaluate, start
+from .samples import FILMS, HEAD, MARK, STILLS, drawn, encoded, ours
+
+FRAMES = 60  # of a film, at most
+COLUMN, FEW, MANY, LONG = 26, 8, 30, 200  # of a card: where values stand, points of a curve, entries, letters
+MOST = 2**28  # numbers that a film may hold in memory: 1 GB
+EXAMPLES = """examples:
+  minidiff sample --class "ankle boot" --guidance 2 --out boots.png
+  minidiff sample --checkpoint runs/mine/model.safetensors --number 16 --out walk.gif
+"""
+
+
+def add(commands) -> None:
+    """Register this room's commands."""
+    _add_sample(commands)
+    _add_card(commands)
+
+
+def _add_sample(commands) -> None:
+    shape: Any = {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    said = "draw from a trained model: pictures, films, numbers"
+    one = commands.add_parser("sample", help=said, description="Draw from a checkpoint.", **shape)
+    what, how = one.add_argument_group("what to draw"), one.add_argument_group("how to draw it")
+    where = one.add_argument_group("what to write, and where")
+    option(what, "--checkpoint", Path, None, "a model.safetensors (default: the model that ships with minidiff)")
+    option(what, "--number", number(int, 1, 10_000), 64, "how many")
+    option(what, "--class", str, None, "a class, by name or number (default: all in turn)", dest="label")
+    option(what, "--seed", number(int, 0, 2**63 - 1), 0, "same seed, same images, whatever is written")
+    option(how, "--steps", number(int, 1, 10_000), 50, "steps from noise to data")
+    option(how, "--sampler", str, "ddim", "2m does well with 8 steps", choices=sorted(SAMPLERS))
+    option(how, "--guidance", number(float, 0, 100), 1.0, "1: none; 2 or 3: more typical of the class, less varied")
+    option(how, "--temperature", number(float, 0, 10), 1.0, "multiplies all noise drawn")
+    option(how, "--device", str, None, "default: cuda where there is any", choices=["cpu", "cuda"])
+    option(how, "--batch", number(int, 1, 2**16), None, "samples drawn together (default: 64; 256 on cuda)")
+    kinds = ".png or .jpg: a picture; .gif or .apng (an animated PNG): a film of the walk from noise to data; .npz: the"
+    option(where, "--out", Path, None, f"{kinds} numbers (default: grid.png; with --each, the folder samples)")
+    option(where, "--each", str, None, "write a file a sample into the folder --out: png, unless another is named",
+           nargs="?", const="png", choices=sorted(end[1:] for end in STILLS | FILMS), metavar="KIND")  # fmt: skip
+    where.add_argument("--force", action="store_true", help="write over what minidiff sample has not written, too")
+    one.set_defaults(run=sample_command)
+
+
+def _add_card(commands) -> None:
+    said = "What a checkpoint says of itself: data, network, schedule, settings, record, scores."
+    one = commands.add_parser("card", help="print what a checkpoint says of itself", description=said)
+    one.add_argument("file", type=Path, help="a model.safetensors or a run.safetensors")
+    one.add_argument("--json", action="store_true", help="all of it, as JSON")
+    one.set_defaults(run=card_command)
+
+
+def sample_command(a: argparse.Namespace) -> int:
+    path, device = a.checkpoint or find(SHIPPED), runtime(a.device).device
+    a.out = a.out or Path("samples" if a.each else "grid.png")
+    writable(a.out / f"0.{a.each}" if a.each else a.out)
+    ending = _ending(a.out, a.each)
+    denoiser, card = checkpoints.load(path)
+    demand(path, card, "data")
+    described = card["data"]
+    with checkpoints.about(path):
+        accept(denoiser.float().net, described["shape"], len(described["names"]))
+    y = _labels(a.label, a.number, described["names"])
+    files = _files(a, ending, y, described["names"])
+    for file in files:
+        _refuse_out(file, path, ending, a.force)
+    x = _walked(a, denoiser.to(device), described, y, FRAMES if ending in FILMS else 1)
+    if ending == ".npz":
+        _write(a.out, _arrays(a, x[-1], y, {"checkpoint": path.name, **card}))
+    for k, file in enumerate(files * (ending != ".npz")):
+        shown, scale = (x[:, k : k + 1], 1) if a.each else (x, None)
+        _write(file, encoded([drawn(frame, x[-1], scale) for frame in shown], ending))
+    what = f"{a.number} samples of {described['name']}, {a.sampler} in {a.steps} steps, seed {a.seed}"
+    wrote = f"{len(files)} files, {files[0]} to {files[-1].name}" if a.each else f"{a.out}"
+    print(printable(f"wrote {wrote}: {what}"))
+    return 0
+
+
+def _ending(out: Path, each: str | None) -> str:
+    """What the names of the files end in, which says what is written. Raises ValueError for what is no such ending."""
+    ending, kinds = out.suffix.lower(), [".npz", *STILLS, *FILMS]
+    if each:
+        require(ending not in kinds, f"--each writes a file a sample: let --out be a folder for them, not {out}")
+        return f".{each}"
+    said = ".png or .jpg for a picture, .gif or .apng for a film, .npz for the numbers"
+    require(ending in kinds, f"--out {out}: its ending says what is written, {said}")
+    return ending
+
+
+def _refuse_out(out: Path, checkpoint: Path, ending: str, force: bool) -> None:
+    """Raise OSError where the file cannot be written to out, or what would be lost there is none of minidiff's.
+
+    out: the file.
+    checkpoint: what is drawn from.
+    ending: the kind of file.
+    force: whether others' files may be lost.
+    """
+    writable(out)
+    if out.exists() and checkpoint.exists() and out.samefile(checkpoint):
+        raise FileExistsError(f"{out} is the checkpoint itself: choose another --out")
+    if out.exists() and not force:
+        with open(out, "rb") as file:
+            if not ours(file.read(HEAD), ending):
+                said = f"{out} exists and is no {ending[1:].upper()} that minidiff wrote"
+                raise FileExistsError(f"{said}: choose another --out, or add --force")
+
+
+def _labels(wanted: str | None, count: int, names: list[str]) -> Tensor | None:
+    """The labels to draw: the class asked for, by number or any unmistakable part of its name, or all in turn."""
+    if wanted is None:
+        return torch.arange(count) % len(names) if names else None
+    found = [k for k, name in enumerate(names) if wanted.lower() in (str(k), name.lower())]
+    found = found or [k for k, name in enumerate(names) if wanted.lower() in name.lower()]
+    if len(found) != 1:
+        known = ", ".join(f"{k} {printable(name)}" for k, name in enumerate(names)) or "none: this model has no classes"
+        raise ValueError(f"--class {wanted!r} is not one of this model's classes ({known})")
+    return torch.full((count,), found[0])
+
+
+def _files(a: argparse.Namespace, ending: str, y: Tensor | None, names: list[str]) -> list[Path]:
+    """The files to be written: one, or one a sample, by number and class, in letters that any system takes."""
+    if not a.each:
+        return [a.out]
+    safe = [re.sub(r"\W+", "-", name).strip("-")[:40] for name in names]
+    said = [""] * a.number if y is None else [f"-{safe[k]}" * bool(safe[k]) for k in y.tolist()]
+    digits = len(str(a.number - 1))
+    return [a.out / f"{k:0{digits}}{name}{ending}" for k, name in enumerate(said)]
+
+
+def _walked(a: argparse.Namespace, denoiser: LearnedDenoiser, described: dict, y: Tensor | None, frames: int) -> Tensor:
+    """The samples in the data's own units, (F, N, *), with moments of their walk before them.
+
+    a: how they are drawn.
+    denoiser: what draws them, where it is to be done.
+    described: shape, shift and scale of the data.
+    y: their labels.
+    frames: how many moments, at most; 1: the samples alone.
+
+    A moment is shown at the data's own variance, whatever the schedule's.
+    """
+    schedule, device = denoiser.schedule, next(denoiser.parameters()).device
+    times, step = times_for(a.sampler, schedule, a.steps), SAMPLERS[a.sampler](a.temperature)
+    kept = moments(len(times), frames) if frames > 1 else [len(times) - 1]
+    shape, generator = (a.number, *described["shape"]), streams(a.seed, range(a.number))
+    small = len(kept) == 1 or len(kept) * math.prod(shape) <= MOST
+    require(small, f"a film of {a.number} samples of this size would fill the memory: draw fewer, with --number")
+    noise = (a.temperature * start(schedule, float(times[0]), shape, generator)).to(device)
+    y = y if y is None else y.to(device)
+    x = generate(denoiser, noise, y, step=step, times=times, guidance=a.guidance, generator=generator, batch=a.batch,
+                 frames=frames if frames > 1 else None).cpu()  # fmt: skip
+    x = x if frames > 1 else x.unsqueeze(0)
+    require(
+        bool(x.isfinite().all()), "the samples are not finite numbers: try less --guidance, or train the model longer"
+    )
+    for frame, t in zip(x[:-1], times[kept].tolist(), strict=False):
+        frame /= math.hypot(*evaluate(schedule, t))
+    return x * described["scale"] + described["shift"]
+
+
+def _arrays(a: argparse.Namespace, x: Tensor, y: Tensor | None, card: dict) -> bytes:
+    """An npz without pickle: x in the data's own units, y and names if there are classes, seed and card."""
+    told = {name: card.get(name) for name in ("checkpoint", "data", "network", "schedule", "target")}
+    told |= {name: getattr(a, name) for name in ("sampler", "steps", "guidance", "temperature", "seed")}
+    named = {} if y is None else {"y": y.numpy(), "names": np.array(card["data"]["names"])}
+    content: dict[str, Any] = {MARK: np.array(__version__), "x": x.numpy(), **named, "seed": np.array(a.seed)}
+    buffer = io.BytesIO()
+    np.savez(buffer, **content, card=np.array(json.dumps(told)))
+    return buffer.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        said = f"{path} could not be written ({error.strerror or error})"
+        raise OSError(f"{said}: make room there, or choose another --out") from error
+
+
+def card_command(a: argparse.Namespace) -> int:
+    tensors, card = checkpoints.read(a.file)
+    try:
+        text = json.dumps(card, indent=2, allow_nan=False)
+        lines = [text] if a.json else [*_about(a.file, tensors), *_told(card)]
+    except (ValueError, RecursionError) as error:
+        raise checkpoints.CheckpointError(
+            f"the card of {a.file} cannot be shown ({error}): it is of another make"
+        ) from None
+    print("\n".join(lines if a.json else map(printable, lines)))
+    return 0
+
+
+def _about(path: Path, tensors: dict[str, Tensor]) -> list[str]:
+    content, count = path.read_bytes(), sum(value.numel() for value in tensors.values())
+    kinds = ", ".join(sorted({str(value.dtype).removeprefix("torch.") for value in tensors.values()}))
+    said = f"{path}: {len(content):,} bytes, {len(tensors)} tensors, {count:,} numbers ({kinds or 'none'})"
+    return [said, f"{'sha256':{COLUMN}} {hashlib.sha256(content).hexdigest()}"]
+
+
+def _told(card: Any, indent: str = "") -> list[str]:
+    """A card, a line an entry: what it holds in turn is indented below it, and long lists are shortened."""
+    order = ("data", "network", "schedule", "target", "settings", "record")
+    require(isinstance(card, dict), f"it is {said_of(card)}, not a dict")
+    lines: list[str] = []
+    for name in sorted(card, key=lambda name: order.index(name) if not indent and name in order else len(order)):
+        if isinstance(card[name], dict) and card[name]:
+            lines += [indent + _plain(name), *_told(card[name], indent + "  ")]
+        else:
+            value = _shortened(name, card[name]) if isinstance(card[name], list) else _plain(card[name])
+            lines.append(f"{indent + _plain(name):{COLUMN}} {value}")
+    return lines
+
+
+def _shortened(name: str, values: list) -> str:
+    """A list in a line: of the points of a loss curve, (step, loss), some; of others the first."""
+    shown = [values[k] for k in moments(len(values), FEW)] if name == "losses" and len(values) > FEW else values[:MANY]
+    said = ", ".join(" ".join(map(_plain, one)) if isinstance(one, list) else _plain(one) for one in shown)
+    return said + f" ({len(values):,} in all)" * (len(shown) < len(values))
+
+
+def _plain(value: Any) -> str:
+    said = f"{value:.6g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
+    return said if len(said) <= LONG else f"{said[:LONG]}..."
