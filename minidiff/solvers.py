@@ -42,21 +42,15 @@ def dpm_solver_2m(eta: float = 0.0) -> Step:
     eta = 1 is the SDE variant, which exchanges noise as DDIM does. The first step, and one into sigma_s = 0, do not
     extrapolate, so with at most two network evaluations it equals DDIM. Raises ValueError for eta outside [0, 1].
     """
-    number("eta", eta, 0, 1)
-    past: list[Evaluation] = []
+    return _multistep(2, number("eta", eta, 0, 1), correct=False)
 
-    def step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
-        nonlocal past
-        refuse_noise(t, s, eta)
-        schedule, prediction = path_of(denoiser), denoiser(x_t, t)
-        here = Evaluation(t, s, half_log_snr(schedule, t), x_t, prediction.x0)
-        past = [*continued(past, t, x_t)[-1:], here]
-        middle = to_the_middle(past, half_log_snr(schedule, s))
-        if middle is not None:
-            prediction = solve(x_t, torch.lerp(past[0].x0, here.x0, 1 + middle), "x0", schedule, t)
-        return ddim_update(schedule, prediction, t, s, eta, 1.0, generator)
 
-    return step
+def dpm_solver_3m() -> Step:
+    """DPM-Solver++ of third order: DDIM, with the average over the step of the parabola through the last three x0.
+
+    The authors' code, and so diffusers', takes half of the parabola's curvature, and so is of second order.
+    """
+    return _multistep(3, 0.0, correct=False)
 
 
 def unipc(order: int = 2) -> Step:
@@ -64,28 +58,42 @@ def unipc(order: int = 2) -> Step:
 
     The evaluation at the new point is needed by the next step anyway, and shows how the last one should have been made:
     it is made again, with the average of the polynomial through `order` evaluations and the new one. order: 2, which
-    predicts as 2M does, or 3. Raises ValueError for any other.
+    predicts as 2M does, or 3, as 3M does. Raises ValueError for any other.
     """
-    whole("order", order, 2, 3)
+    return _multistep(whole("order", order, 2, 3), 0.0, correct=True)
+
+
+def _multistep(order: int, eta: float, correct: bool) -> Step:
+    """A step with the mean of x0 extrapolated from `order` evaluations; correct: first make the last step again."""
     past: list[Evaluation] = []
 
     def step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
         nonlocal past
+        refuse_noise(t, s, eta)
         schedule, x0 = path_of(denoiser), denoiser(x_t, t).x0
         here, past = Evaluation(t, s, half_log_snr(schedule, t), x_t, x0), continued(past, t, x_t)
-        if past:  # make the last step again
+        if correct and past:
             before = past[-1]
             mean = weighted_average([*past, here], before.lambda_t, here.lambda_t) if past[1:] else (before.x0 + x0) / 2
             x_t = remix(schedule, solve(before.x_t, mean, "x0", schedule, before.t), t)
-        past, lambda_s = [*past[1 - order :], here._replace(x_t=x_t)], half_log_snr(schedule, s)
-        middle = to_the_middle(past, lambda_s)
-        if middle is not None and past[2:]:
-            x0 = weighted_average(past, here.lambda_t, lambda_s)
-        elif middle is not None:
-            x0 = torch.lerp(past[-2].x0, x0, 1 + middle)
-        return remix(schedule, solve(x_t, x0, "x0", schedule, t), s)
+        past = [*past[1 - order :], here._replace(x_t=x_t)]
+        mean = mean_ahead(past, half_log_snr(schedule, s))
+        return ddim_update(schedule, solve(x_t, mean, "x0", schedule, t), t, s, eta, 1.0, generator)
 
     return step
+
+
+def mean_ahead(past: list[Evaluation], end: float) -> Tensor:
+    """The mean of x0 from the last evaluation to lambda = end, extrapolated; the last x0 where a lambda is infinite.
+
+    Of two evaluations, what the straight line through them says of the middle of the step.
+    """
+    if len(past) < 2 or not math.isfinite(end - past[-1].lambda_t):
+        return past[-1].x0
+    before, here = past[-2:]
+    if len(past) > 2:
+        return weighted_average(past, here.lambda_t, end)
+    return torch.lerp(before.x0, here.x0, 1 + (end - here.lambda_t) / (2 * (here.lambda_t - before.lambda_t)))
 
 
 def weighted_average(evaluations: list[Evaluation], start: float, end: float) -> Tensor:
@@ -107,13 +115,6 @@ def continued(past: list[Evaluation], t: float, x_t: Tensor) -> list[Evaluation]
     """The evaluations of finite lambda, if the last of them led to t and to samples of this shape; else none."""
     goes_on = past and past[-1].s == t and past[-1].x_t.shape == x_t.shape
     return [one for one in past if math.isfinite(one.lambda_t)] if goes_on else []
-
-
-def to_the_middle(past: list[Evaluation], end: float) -> float | None:
-    """From the last lambda to the middle of the step to `end`, in units of the step before; None if one is infinite."""
-    if len(past) < 2 or not math.isfinite(end - past[-1].lambda_t):
-        return None
-    return (end - past[-1].lambda_t) / (2 * (past[-1].lambda_t - past[-2].lambda_t))
 
 
 def half_log_snr(schedule: Schedule, t: float) -> float:

@@ -25,7 +25,16 @@ from minidiff.schedules import (
     start,
     uniform_times,
 )
-from minidiff.solvers import Evaluation, churned, corrected, dpm_solver_2m, langevin, unipc, weighted_average
+from minidiff.solvers import (
+    Evaluation,
+    churned,
+    corrected,
+    dpm_solver_2m,
+    dpm_solver_3m,
+    langevin,
+    unipc,
+    weighted_average,
+)
 
 DDPM = from_betas(torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
 X = torch.tensor([[-1.3], [0.4], [2.0]], dtype=torch.float64)
@@ -72,6 +81,15 @@ def test_order_of_convergence(name, make, want, schedule):
 def test_order_on_a_table(make, want):
     """The corners of a table do not show to a solver that only looks at (alpha, sigma)."""
     assert abs(order(make, DDPM, 100) - want) < 0.15
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+def test_three_evaluations_are_finer_than_two(schedule):
+    """Of third order where the two lower steps at the start do not show, as from Karras' large noise."""
+    grid = karras_times(129, 0.02, 20.0)[:-1] if schedule is edm else uniform_times(128, 0.9, 0.1)
+    assert error(dpm_solver_3m(), schedule, grid) < 0.1 * error(dpm_solver_2m(), schedule, grid)
+    if schedule in (edm, linear_beta):
+        assert abs(order(dpm_solver_3m, schedule, 256) - 3) < 0.15
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
