@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .predictions import AnyDenoiser, Denoiser, Prediction, path_of, solve
-from .refusals import call, flag, instance, number, require
+from .predictions import AnyDenoiser, Denoiser, Prediction, path_of, solve, target_of
+from .refusals import call, described, flag, instance, number, require
 from .schedules import Time, at
 
 
@@ -19,19 +19,32 @@ def given(denoiser: AnyDenoiser, **cond) -> Denoiser:
     return Denoiser(path_of(denoiser), lambda x_t, t: denoiser(x_t, t, **cond))
 
 
-def extrapolate(good: AnyDenoiser, bad: AnyDenoiser, scale: float) -> Denoiser:
+def extrapolate(good: AnyDenoiser, bad: AnyDenoiser, scale: float, rescale: float = 0.0, output: str = "v") -> Denoiser:
     """bad + scale * (good - bad), so that scale = 1 is just good and scale = 0 just bad.
 
     Classifier-free guidance (CFG) where bad ignores the label (Ho & Salimans 2022, Eq. 6, whose w is scale - 1);
-    autoguidance where bad is a weaker model (Karras et al. 2024). A learned variance is good's own. Raises ValueError
-    for two different schedules.
+    autoguidance where bad is a weaker model (Karras et al. 2024). A learned variance is good's own.
+
+    good, bad: denoisers of one schedule.
+    scale: any number.
+    rescale: in [0, 1], how far the output, which guidance makes larger, is given back the standard deviation that
+        good's has, sample by sample (Lin et al. 2024, Section 3.4: 0.7).
+    output: whose standard deviation that is, a name in TARGETS: what the network predicts.
+
+    Raises ValueError for two different schedules and for other numbers and names.
     """
     _same_path(good, bad)
     number("scale", scale)
+    rescale, target = number("rescale", rescale, 0, 1), target_of(output)
 
     def predict(x_t: Tensor, t: Time) -> Prediction:
         first, second = good(x_t, t), bad(x_t, t)
         x0, eps = (b + scale * (g - b) for g, b in zip(first, second, strict=True))
+        if rescale:
+            a, b = at(path_of(good), t, x_t, target)
+            out, std = a * x0 + b * eps, lambda z: z.flatten(1).std(1, correction=0).reshape(-1, *[1] * (x_t.ndim - 1))
+            ratio = (std(a * first.x0 + b * first.eps) / std(out)).nan_to_num(1.0, 1.0)
+            x0, eps = solve(x_t, out * (1 + rescale * (ratio - 1)), output, path_of(good), t)
         return Prediction(x0, eps, first.fraction)
 
     return Denoiser(good.schedule, predict)
@@ -88,7 +101,7 @@ def clip(denoiser: AnyDenoiser, low: float = -1.0, high: float = 1.0, keep_eps: 
     """
     rise = number("low", low, -math.inf, math.inf) < number("high", high, -math.inf, math.inf)
     require(rise, f"clipping needs a range low < high; got low={low}, high={high}")
-    return _limited(denoiser, lambda x0: x0.clamp(low, high), keep_eps)
+    return change_x0(denoiser, lambda x0: x0.clamp(low, high), keep_eps)
 
 
 def threshold(denoiser: AnyDenoiser, quantile: float = 0.995, limit: float = 1.0, keep_eps: bool = False) -> Denoiser:
@@ -107,15 +120,22 @@ def threshold(denoiser: AnyDenoiser, quantile: float = 0.995, limit: float = 1.0
         reach = reach.reshape(-1, *[1] * (x0.ndim - 1))
         return x0.clamp(-reach, reach) * (limit / reach).nan_to_num(1.0)
 
-    return _limited(denoiser, limited, keep_eps)
+    return change_x0(denoiser, limited, keep_eps)
 
 
-def _limited(denoiser: AnyDenoiser, change: Callable[[Tensor], Tensor], keep_eps: bool) -> Denoiser:
+def change_x0(denoiser: AnyDenoiser, change: Callable[[Tensor], Tensor], keep_eps: bool = False) -> Denoiser:
+    """Put another x0 in place of the predicted one: change(x0), both (B, *), such as one with its known pixels put in.
+
+    `clip` and `threshold` are such changes. keep_eps: as in `clip`. Raises ValueError where it gives another shape.
+    """
     flag("keep_eps, whether eps stays,", keep_eps)
+    instance("change", change, Callable, "a function of x0, (B, *), that returns its like")
 
     def predict(x_t: Tensor, t: Time, **cond) -> Prediction:
         plain = denoiser(x_t, t, **cond)
-        x0 = change(plain.x0)
+        x0 = call("change", change, plain.x0)
+        fit = isinstance(x0, Tensor) and x0.shape == x_t.shape
+        require(fit, f"change must return another x0, {tuple(x_t.shape)}; it returned {described(x0)}")
         eps = plain.eps if keep_eps else solve(x_t, x0, "x0", path_of(denoiser), t).eps
         return Prediction(x0, eps, plain.fraction)
 

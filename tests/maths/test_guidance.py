@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian, of_mixture
-from minidiff.guidance import between, clip, extrapolate, given, steer, threshold
+from minidiff.guidance import between, change_x0, clip, extrapolate, given, steer, threshold
 from minidiff.predictions import Denoiser, Prediction
 from minidiff.samplers import ddim_step, last, sample
 from minidiff.schedules import cosine, evaluate, flow, linear_beta, uniform_times
@@ -33,6 +33,31 @@ def test_a_guided_guess_still_explains_x_t(scale):
     x0, eps = extrapolate(POSTERIOR, PRIOR, scale)(X_T, 0.4)
     alpha, sigma = evaluate(linear_beta, 0.4)
     assert_close(alpha * x0 + sigma * eps, X_T)
+
+
+@pytest.mark.parametrize("output, a, b", [("eps", 0, 1), ("x0", 1, 0), ("v", -1, 1)])
+def test_rescaled_guidance_in_the_papers_notation(output, a, b):
+    """Lin et al. 2024, Section 3.4: x_cfg times std(x_pos) / std(x_cfg), mixed with x_cfg by phi; sample by sample."""
+    (alpha, sigma), phi = evaluate(linear_beta, 0.4), 0.7
+    factors = (a * sigma, b * alpha) if output == "v" else (a, b)
+    read = lambda guess: factors[0] * guess.x0 + factors[1] * guess.eps
+    x_pos, x_cfg = read(POSTERIOR(X_T, 0.4)), read(extrapolate(POSTERIOR, PRIOR, 7.5)(X_T, 0.4))
+    x_rescaled = torch.stack([cfg * pos.std() / cfg.std() for pos, cfg in zip(x_pos, x_cfg, strict=True)])
+    guided = extrapolate(POSTERIOR, PRIOR, 7.5, rescale=phi, output=output)(X_T, 0.4)
+    assert_close(read(guided), phi * x_rescaled + (1 - phi) * x_cfg)
+    assert_close(alpha * guided.x0 + sigma * guided.eps, X_T)
+    one = extrapolate(POSTERIOR, PRIOR, 7.5, rescale=1.0, output=output)(X_T[:, :1], 0.4)
+    assert one.x0.isfinite().all()  # one coordinate has no standard deviation
+
+
+def test_two_scales_in_the_papers_notation():
+    """InstructPix2Pix (Brooks et al. 2023, Eq. 3) from two calls of extrapolate."""
+    nothing, image, both = PRIOR, POSTERIOR, of_gaussian(-0.3, 0.7, linear_beta)
+    s_image, s_text = 1.5, 7.5
+    e = [one(X_T, 0.4).eps for one in (nothing, image, both)]
+    want = e[0] + s_image * (e[1] - e[0]) + s_text * (e[2] - e[1])
+    base = extrapolate(image, nothing, (s_text - s_image) / (s_text - 1))
+    assert_close(extrapolate(both, base, s_text)(X_T, 0.4).eps, want)
 
 
 def test_given_fixes_the_label():
@@ -111,6 +136,18 @@ def test_clipping_in_both_conventions():
     assert_close(kept.eps, wild(x_t, 0.9).eps)
     assert_close(tuple(clip(PRIOR, -9.0, 9.0)(x_t, 0.9)), tuple(PRIOR(x_t, 0.9)))
     assert float(x0.abs().max()) < 9
+
+
+def test_another_x0_in_place_of_the_predicted_one():
+    alpha, sigma = evaluate(linear_beta, 0.4)
+    known, plain = torch.tensor([True, False]), PRIOR(X_T, 0.4)
+    put_in = lambda x0: torch.where(known, 2.0, x0)
+    for keep in (False, True):
+        got = change_x0(PRIOR, put_in, keep)(X_T, 0.4)
+        assert_close(got.x0, torch.stack([torch.full_like(X_T[:, 0], 2.0), plain.x0[:, 1]], 1))
+        assert_close(got.eps, plain.eps if keep else (X_T - alpha * got.x0) / sigma)
+        with pytest.raises(ValueError, match=r"change must return another x0, \(6, 2\)"):
+            change_x0(PRIOR, lambda x0: x0[0], keep)(X_T, 0.4)
 
 
 def test_dynamic_thresholding_in_imagens_notation():
