@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from .engine.state import Run
     from .engine.train import TrainingError, train
     from .exact import of_gaussian, of_mixture, of_points
-    from .guidance import between, clip, extrapolate, given, steer, threshold
+    from .guidance import between, change_x0, clip, extrapolate, given, steer, threshold
     from .likelihood import bits_per_dim, elbo, log_prob
     from .losses import denoising_loss, weighting
     from .networks import MLP, UNet
-    from .notation import index_times
+    from .notation import OwnClock, from_diffusers, index_times
     from .predictions import Denoiser, LearnedDenoiser, Prediction, on_path, solve
-    from .samplers import ddim_step, ddpm_step, euler_step, heun_step, last, remix, sample, sde_step
+    from .samplers import ddim_step, ddpm_step, euler_step, heun_step, last, remix, renoise_step, sample, sde_step
     from .schedules import (
         cosine,
         edm,
@@ -50,12 +50,13 @@ if TYPE_CHECKING:
         log_snr_times,
         quadratic_beta,
         rates,
+        shifted_times,
         sigmoid,
         start,
         t_max,
         uniform_times,
     )
-    from .solvers import churned, corrected, dpm_solver_2m, unipc
+    from .solvers import churned, corrected, dpm_solver_2m, dpm_solver_3m, unipc
 
 __version__ = "0.1.0"
 
@@ -73,12 +74,14 @@ __all__ = [
     "Denoiser",
     "LearnedDenoiser",
     "Mixture",
+    "OwnClock",
     "Prediction",
     "Run",
     "TrainingError",
     "UNet",
     "between",
     "bits_per_dim",
+    "change_x0",
     "checkerboard",
     "churned",
     "cifar10",
@@ -89,6 +92,7 @@ __all__ = [
     "ddpm_step",
     "denoising_loss",
     "dpm_solver_2m",
+    "dpm_solver_3m",
     "edm",
     "elbo",
     "euler_step",
@@ -97,6 +101,7 @@ __all__ = [
     "flow",
     "from_array",
     "from_betas",
+    "from_diffusers",
     "from_folder",
     "gaussian_mixture",
     "given",
@@ -118,10 +123,12 @@ __all__ = [
     "quadratic_beta",
     "rates",
     "remix",
+    "renoise_step",
     "rings",
     "sample",
     "save",
     "sde_step",
+    "shifted_times",
     "sigmoid",
     "solve",
     "spirals",

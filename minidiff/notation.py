@@ -11,13 +11,13 @@ from difflib import get_close_matches
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .predictions import rescale as rescale  # part of the dictionary
 from .predictions import solve, target_of
-from .refusals import choice, described, number, require, samples, whole
+from .refusals import call, choice, described, flag, instance, number, require, samples, whole
 from .samplers import drift_and_diffusion as drift_and_diffusion  # part of the dictionary
-from .schedules import Schedule, Time, angle, at, betas, flow, from_betas, time_at
+from .schedules import Schedule, Time, angle, at, betas, flow, from_betas, pair, t_max, time_at, zero_snr
 
 # clock: (value -> r, r -> value), both of NumPy numbers, for which 1 / 0 is infinity
 CLOCKS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
@@ -89,7 +89,8 @@ reread = convert_output  # the name in notebook 10
 
 # diffusers' keys: what makes the path, what must be as it is here, and what only chooses times or a sampler
 BETA_KEYS = ("beta_schedule", "beta_start", "beta_end", "num_train_timesteps")
-FIXED = {"trained_betas": None, "rescale_betas_zero_snr": False, "timestep_type": "discrete", "invert_sigmas": False}
+FIXED = {"trained_betas": None, "timestep_type": "discrete", "invert_sigmas": False}
+ZERO_SNR = "rescale_betas_zero_snr"
 TIMES = """prediction_type num_train_timesteps invert_sigmas shift_terminal use_beta_sigmas use_dynamic_shifting
     use_exponential_sigmas use_karras_sigmas time_shift_type"""
 FLOW = """shift base_image_seq_len base_shift max_image_seq_len max_shift stochastic_sampling"""
@@ -113,7 +114,7 @@ def from_diffusers(config: Mapping) -> tuple[Schedule, str]:
     if not has_betas and ("shift" not in config or "sigma_data" in config):
         kinds = "a beta_schedule, or the shift of flow matching; for EDM's, choose edm and the target 'edm' yourself"
         raise ValueError(f"a configuration needs {kinds}; got the keys {', '.join(map(str, config)):.80}")
-    known = [*BETA_KEYS, *FIXED, *f"{TIMES} {SAMPLERS}".split()] if has_betas else f"{TIMES} {FLOW}".split()
+    known = [*BETA_KEYS, ZERO_SNR, *FIXED, *f"{TIMES} {SAMPLERS}".split()] if has_betas else f"{TIMES} {FLOW}".split()
     for key, value in config.items():
         if not str(key).startswith("_") and key not in known:
             near = (get_close_matches(str(key), known, 1, 0.0) or known)[0]
@@ -126,7 +127,39 @@ def from_diffusers(config: Mapping) -> tuple[Schedule, str]:
     known_type = f"unknown prediction_type {prediction!r} for this path; known: {', '.join(names)}"
     require(prediction in names, known_type)
     table = betas(**{key: config[key] for key in BETA_KEYS if key in config})
+    table = zero_snr(table) if flag(ZERO_SNR, config.get(ZERO_SNR, False)) else table
     return flow if on_flow else from_betas(table), OUTPUTS[prediction][1]
+
+
+class OwnClock(nn.Module):
+    """A network of diffusers, net(x_t, index, **condition).sample, as one of ours, net(x, level, **condition).
+
+    net: such as a UNet2DModel, trained or new. Whatever it calls its conditions, it is told them by these names, and
+        what it is told instead of none goes into `nulls`, name -> tensor, as in conditions.py.
+    schedule: of unit variance, on which it was trained or will be. At t it is shown the index total * t - 1, or what
+        lies between two of them, but nothing below 0.
+    total: the number of indices.
+
+    Raises ValueError in half precision, where a noise angle does not tell one index from the next.
+    """
+
+    levels: Tensor
+
+    def __init__(self, net: nn.Module, schedule: Schedule, total: int = 1000):
+        super().__init__()
+        self.net = instance("net", net, nn.Module, "a network, an nn.Module")
+        times = torch.linspace(0, t_max(schedule), whole("total", total) + 1, dtype=torch.float64)
+        self.register_buffer("levels", angle(*pair(schedule, times)).detach().float(), persistent=False)
+
+    def forward(self, x: Tensor, level: Tensor, **condition: Tensor) -> Tensor:
+        precise = level.dtype in (torch.float32, torch.float64)
+        require(precise, "in half precision a noise angle is no index: give x_t in float32, under torch.autocast")
+        k = torch.searchsorted(self.levels, level.float()).clamp(1, len(self.levels) - 1)
+        low, high = self.levels[k - 1], self.levels[k]
+        index = (k - 1 - (high - level.float()) / (high - low)).clamp(min=0)
+        near = index.round()  # in float32, at the noisy end, an index is known to about 0.002
+        out = call("net", self.net, x, torch.where((index - near).abs() < 0.01, near, index), **condition)
+        return getattr(out, "sample", out)
 
 
 def index_times(steps: int, spacing: str = "leading", total: int = 1000, offset: int = 0) -> Tensor:

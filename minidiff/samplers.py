@@ -181,6 +181,17 @@ def learned_std(small: float, large: float, prediction: Prediction) -> Tensor:
     return small * (large / small) ** prediction.fraction
 
 
+def renoise_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, generator: Random = None) -> Tensor:
+    """All of the noise fresh: x_s = alpha_s * x0 + sigma_s * noise (Song et al. 2023, Algorithm 1: consistency models).
+
+    denoiser, x_t, t, s: predicts from x_t, (B, *), at t; the result is x_s, s <= t.
+    generator: of the fresh noise.
+    """
+    refuse_noise(t, s)
+    alpha_s, sigma_s = evaluate(path_of(denoiser), s)
+    return combine(alpha_s, denoiser(x_t, t).x0, sigma_s, noise_like(x_t, generator))
+
+
 def velocity(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float | None = None) -> Tensor:
     """The probability-flow ODE (Song et al. 2021, Eq. 13): dx/dt = alpha' x0 + sigma' eps. (B, *) like x_t.
 

@@ -100,14 +100,13 @@ def flow(t: Tensor) -> tuple[Tensor, Tensor]:
 def from_betas(betas: Tensor) -> Schedule:
     """DDPM's own table (Ho et al. 2020, Eq. 4): alpha-bar_k = (1 - beta_1) ... (1 - beta_k) stands at t = k / T.
 
-    betas: (T,) in (0, 1). t = 0 is clean data; between entries log alpha-bar is linear in t, in float64.
-    Raises ValueError where betas are not a 1-D table of numbers strictly between 0 and 1.
+    betas: (T,) in (0, 1). t = 0 is clean data; between entries log alpha-bar is linear in t, in float64. The last beta
+        may be 1, as zero_snr makes it: then no signal is left at t = 1, but for rounding (alpha is e^-40).
+    Raises ValueError where betas are not a 1-D table of such numbers.
     """
-    betas = tensor("betas", betas, torch.float64).cpu()
-    inside = betas.ndim == 1 and len(betas) > 0 and bool(((betas > 0) & (betas < 1)).all())
-    require(inside, "betas must be a 1-D tensor of numbers strictly between 0 and 1, one a step")
+    total = len(betas := _refuse_no_table(betas))
     log_bar = tensor("log alpha-bar", torch.nn.functional.pad(torch.log1p(-betas).cumsum(0), (1, 0)))  # (T + 1,)
-    total = len(betas)
+    log_bar = log_bar.nan_to_num(neginf=-80.0)
 
     def table(t: Tensor) -> tuple[Tensor, Tensor]:
         place = t.double().cpu() * total
@@ -120,6 +119,25 @@ def from_betas(betas: Tensor) -> Schedule:
         return alpha.to(t), sigma.to(t)
 
     return table
+
+
+def _refuse_no_table(betas: Tensor) -> Tensor:
+    betas = tensor("betas", betas, torch.float64).cpu()
+    inside = betas.ndim == 1 and len(betas) > 0 and ((betas > 0) & (betas <= 1)).all() and (betas[:-1] < 1).all()
+    require(inside, "betas must be a 1-D tensor of numbers between 0 and 1, one a step; only the last may be 1")
+    return betas
+
+
+def zero_snr(betas: Tensor) -> Tensor:
+    """A beta table, (T,) float64, changed so that no signal is left at its end (Lin et al. 2024, Algorithm 1).
+
+    betas: (T,) in (0, 1), T >= 2. sqrt(alpha-bar) is shifted to end in 0 and scaled to begin as before. A network that
+    predicts the noise says nothing of x0 there: predict "v". Raises ValueError for others.
+    """
+    root = torch.cumprod(1 - _refuse_no_table(betas), 0).sqrt()
+    require(len(root) > 1, "a table of one beta has no end of its own: give at least two")
+    bar = torch.nn.functional.pad((root - root[-1]) * (root[0] / (root[0] - root[-1])), (1, 0), value=1.0) ** 2
+    return 1 - bar[1:] / bar[:-1]
 
 
 def betas(
@@ -324,6 +342,21 @@ def uniform_times(steps: int, start: float = 1.0, stop: float = 0.0) -> Tensor:
     """steps + 1 equally spaced times, as from noise to data: (steps + 1,) float64; start and stop >= 0."""
     start, stop = number("start", start, 0), number("stop", stop, 0)
     return torch.linspace(start, stop, whole("steps", steps) + 1, dtype=torch.float64)
+
+
+def shifted_times(steps: int, shift: float = 3.0, start: float = 1.0, stop: float = 0.0) -> Tensor:
+    """Equally spaced times of `flow`, moved towards noise: shift * t / (1 + (shift - 1) * t), (steps + 1,) float64.
+
+    That multiplies every ratio sigma / alpha by the shift: images of more pixels, which agree with their neighbours,
+    need more noise to hide as much (Esser et al. 2024).
+
+    steps: at least 1.
+    shift: > 0; 1 moves nothing, 3 is Stable Diffusion 3's.
+    start, stop: the ends before they are moved, in [0, 1].
+    """
+    require(number("shift", shift) > 0, f"a shift must be above 0; got {shift}")
+    t = uniform_times(steps, number("start", start, 0, 1), number("stop", stop, 0, 1))
+    return shift * t / (1 + (shift - 1) * t)
 
 
 def karras_times(

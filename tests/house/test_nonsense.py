@@ -147,12 +147,15 @@ CALLS = {  # name -> function, and its arguments
     "from_betas": (after(minidiff.from_betas, T), {"betas": numbers([0.1, 0.2])}),
     "betas": (schedules.betas, {"beta_schedule": name("linear"), "beta_start": number(0.1), "beta_end": number(0.2)}
               | {"num_train_timesteps": count(3)}),
+    "zero_snr": (schedules.zero_snr, {"betas": numbers([0.1, 0.2])}),
     "t_max": (minidiff.t_max, ON_COSINE),
     "log_snr": (minidiff.log_snr, ON_COSINE | ONE_T),
     "rates": (minidiff.rates, ON_COSINE | ONE_T),
     "evaluate": (schedules.evaluate, {"curve": schedule(cosine), "t": number(0.5)}),
     "time_at": (schedules.time_at, ON_COSINE | {"wanted": number(0.5)}),
     "uniform_times": (minidiff.uniform_times, {"steps": count(4), "start": number(1.0), "stop": number(0.0)}),
+    "shifted_times": (minidiff.shifted_times, {"steps": count(4), "shift": number(3.0), "start": number(1.0)}
+                      | {"stop": number(0.0)}),
     "karras_times": (minidiff.karras_times, {"steps": count(4), "low": number(0.01), "high": number(10.0)}
                      | {"rho": number(7.0)} | ON_COSINE),
     "log_snr_times": (minidiff.log_snr_times, ON_COSINE | {"steps": count(4), "start": number(0.9)}
@@ -190,10 +193,12 @@ CALLS = {  # name -> function, and its arguments
     "remix": (minidiff.remix, ON_COSINE | {"prediction": kind()(EXACT(X, 0.5)), "s": when(0.5)}),
     "ddim_step": (minidiff.ddim_step, STEP | {"eta": number(0.5), "temperature": number(1.0)} | RANDOM),
     "ddpm_step": (minidiff.ddpm_step, STEP | {"variance": name("large"), "temperature": number(1.0)} | RANDOM),
+    "renoise_step": (minidiff.renoise_step, STEP | RANDOM),
     "euler_step": (minidiff.euler_step, STEP | UNUSED),
     "heun_step": (minidiff.heun_step, STEP | UNUSED),
     "sde_step": (minidiff.sde_step, STEP | RANDOM),
     "dpm_solver_2m": (used(minidiff.dpm_solver_2m), {"eta": number(0.5)}),
+    "dpm_solver_3m": (used(minidiff.dpm_solver_3m), {}),
     "unipc": (used(minidiff.unipc), {"order": count(2)}),
     "churned": (used(minidiff.churned), {"step": step(minidiff.ddim_step), "gamma": number(0.0), "low": number(0.0)}
                 | {"high": bound(9.0), "noise": number(1.0)}),
@@ -202,11 +207,13 @@ CALLS = {  # name -> function, and its arguments
     "given": (lambda denoiser, y: minidiff.given(denoiser, y=y)(X, 0.5).x0, {"denoiser": denoiser(TOLD)}
               | {"y": maybe(unlooked, 1)}),
     "extrapolate": (asked(minidiff.extrapolate), {"good": denoiser(EXACT), "bad": denoiser(EXACT)}
-                    | {"scale": number(2.0)}),
+                    | {"scale": number(2.0), "rescale": number(0.5), "output": name("v")}),
     "between": (asked(minidiff.between), {"low": number(0.2), "high": number(0.8), "inside": denoiser(EXACT)}
                 | {"outside": denoiser(EXACT)}),
     "steer": (asked(minidiff.steer), {"denoiser": denoiser(EXACT), "log_likelihood": function(lambda x, t: -x.sum(1))}
               | {"scale": number(1.0)}),
+    "change_x0": (asked(minidiff.change_x0), {"denoiser": denoiser(EXACT), "change": function(lambda x0: 2 * x0)}
+                  | {"keep_eps": flag(False)}),
     "clip": (asked(minidiff.clip), {"denoiser": denoiser(EXACT), "low": bound(-1.0), "high": bound(1.0)}
              | {"keep_eps": flag(False)}),
     "threshold": (asked(minidiff.threshold), {"denoiser": denoiser(EXACT), "quantile": number(0.9)}
@@ -227,6 +234,8 @@ CALLS = {  # name -> function, and its arguments
     "index_times": (minidiff.index_times, {"steps": count(4), "spacing": name("leading"), "total": count(1000)}
                     | {"offset": whole(0)}),
     "from_diffusers": (lambda config: notation.from_diffusers(config)[0](T), {"config": kind()({"beta_schedule": "linear"})}),
+    "OwnClock": (lambda **given: notation.OwnClock(**given)(X, T), ON_COSINE | {"net": network(LEARNED.net)}
+                 | {"total": count(1000)}),
     "translate": (notation.translate, {"value": kind(REAL, finite=False)(0.5), "source": name("flow"), "goal": name("sigma_edm")}),
     "convert_output": (notation.convert_output, ON_COSINE | {"out": samples(X), "x_t": samples(X), "t": when(0.5)}
                        | {"source": name("sample"), "goal": name("epsilon")}),

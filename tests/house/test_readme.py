@@ -33,6 +33,25 @@ def test_the_eight_line_program_makes_two_moons():
     )
 
 
+@pytest.mark.slow
+def test_the_program_that_is_told_what_to_draw():
+    """It runs, and its three kinds of guidance are the papers' sums of what the network says when told this or that."""
+    names = {}
+    exec(re.search(r"^## Told what to draw\n.*?```python\n(.*?)```", README, re.M | re.S)[1], names)
+    x, text, low_res, denoiser = torch.randn(4, 1, 16, 16), names["text"], names["low_res"][0], names["denoiser"]
+    say = lambda **told: denoiser(x, 0.6, **told).eps
+    both, other = (say(text=text[i], low_res=low_res) for i in (0, 1))
+    picture, nothing = say(low_res=low_res), say()
+    want = {
+        "guided": picture + 3 * (both - picture),  # Ho & Salimans 2022
+        "away": other + 3 * (both - other),
+        "two_scales": nothing + 1.5 * (picture - nothing) + 7.5 * (both - picture),  # Brooks et al. 2023, Eq. 3
+    }
+    for name, eps in want.items():
+        torch.testing.assert_close(names[name](x, 0.6).eps, eps, rtol=1e-4, atol=1e-4)
+    assert names["x0"].shape == x.shape and names["x0"].isfinite().all()
+
+
 def test_ci_runs_the_readmes_test_command():
     commands = [line.strip() for line in README.splitlines() if line.startswith("    python3 -m venv")]
     assert len(commands) == 2 and commands[0].endswith("minidiff lab")

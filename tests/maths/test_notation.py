@@ -1,15 +1,19 @@
 """The dictionary against the papers' own formulas, and against tables of other codes."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 from torch.testing import assert_close
 
 from minidiff.exact import of_gaussian
+from minidiff.guidance import given
 from minidiff.notation import (
     CLOCKS,
     OUTPUTS,
+    OwnClock,
     betas,
     convert_output,
     drift_and_diffusion,
@@ -18,7 +22,8 @@ from minidiff.notation import (
     time_of,
     translate,
 )
-from minidiff.schedules import SCHEDULES, cosine, edm, evaluate, flow, from_betas, linear_beta
+from minidiff.predictions import LearnedDenoiser
+from minidiff.schedules import SCHEDULES, cosine, edm, evaluate, flow, from_betas, linear_beta, zero_snr
 
 X_T = torch.randn(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
@@ -131,11 +136,67 @@ def test_a_configuration_becomes_schedule_and_target():
     assert from_diffusers({**solver, "prediction_type": "sample"}) == (flow, "x0")
     with pytest.raises(ValueError, match="unknown prediction_type 'flow_prediction' for this path"):
         from_diffusers({**config, "prediction_type": "flow_prediction"})
-    for changed in ({"rescale_betas_zero_snr": True}, {"trained_betas": torch.full((3,), 0.1)}):
-        with pytest.raises(ValueError, match="from_betas"):
-            from_diffusers({**config, **changed})
+    with pytest.raises(ValueError, match="from_betas"):
+        from_diffusers({**config, "trained_betas": torch.full((3,), 0.1)})
+    rescaled, _ = from_diffusers({**config, "rescale_betas_zero_snr": True})
+    assert evaluate(rescaled, 0.3) == evaluate(from_betas(zero_snr(betas(**config))), 0.3)
+    assert evaluate(rescaled, 1.0)[0] < 1e-17 < evaluate(want, 1.0)[0]
+    with pytest.raises(ValueError, match="rescale_betas_zero_snr must be True or False"):
+        from_diffusers({**config, "rescale_betas_zero_snr": "yes"})
     assert evaluate(
         from_diffusers({**config, "rescale_betas_zero_snr": False, "trained_betas": None})[0], 0.3
     ) == evaluate(want, 0.3)
     with pytest.raises(ValueError, match="unknown prediction_type 'score'"):
         from_diffusers({"beta_schedule": "linear", "prediction_type": "score"})
+
+
+class Listener(nn.Module):
+    """A network with a clock of indices: it keeps what it was told, and answers as those of diffusers do."""
+
+    def __init__(self):
+        super().__init__()
+        self.told = []
+
+    def forward(self, x, index, **condition):
+        self.told.append((index, condition))
+        return SimpleNamespace(sample=0 * x)
+
+
+TABLES = {
+    "linear": from_betas(betas()), "cosine": from_betas(betas("squaredcos_cap_v2")),
+    "zero snr": from_betas(zero_snr(betas())), "500": from_betas(betas(num_train_timesteps=500)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", TABLES)
+def test_a_network_is_asked_at_its_own_indices(name, dtype):
+    """At t = (k + 1) / T it is told k, to the bit, for every k of the table, and in training too."""
+    net, total = Listener(), 500 if name == "500" else 1000
+    denoiser = LearnedDenoiser(OwnClock(net, TABLES[name], total), TABLES[name], "v")
+    x, every = torch.zeros(1, 1, dtype=dtype), torch.arange(total, dtype=dtype)
+    for k in range(0, total, 7):
+        denoiser.output(x, (k + 1) / total)
+        assert net.told.pop()[0].tolist() == [k]
+    denoiser.output(x.expand(total, 1), (every + 1) / total)
+    assert_close(net.told.pop()[0], every, rtol=0, atol=0, check_dtype=False)
+
+
+def test_between_its_indices_a_network_is_told_what_lies_between():
+    net = Listener()
+    denoiser = LearnedDenoiser(OwnClock(net, cosine), cosine)  # a new one, on a path without a table
+    t = torch.tensor([0.0002, 0.1234, 0.5005, 0.99999])
+    denoiser.output(torch.zeros(4, 1), t)
+    assert_close(net.told[0][0], (1000 * t - 1).clamp(min=0), rtol=0, atol=0.02)
+    assert net.told[0][0][2] != net.told[0][0][2].round()
+
+
+def test_a_network_is_told_its_conditions_by_its_own_names():
+    net = OwnClock(Listener(), cosine)
+    net.nulls = {"class_labels": torch.tensor(10)}
+    denoiser = LearnedDenoiser(net, cosine)
+    for y, want in ((3, [3, 3]), (None, [10, 10])):
+        given(denoiser, class_labels=y)(torch.zeros(2, 1), 0.5)
+        assert net.net.told[-1][1]["class_labels"].tolist() == want
+    with pytest.raises(ValueError, match="in half precision a noise angle is no index"):
+        net(torch.zeros(1, 1).half(), torch.ones(1).half())

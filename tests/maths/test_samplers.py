@@ -21,6 +21,7 @@ from minidiff.samplers import (
     noise_like,
     posterior_std,
     remix,
+    renoise_step,
     sample,
 )
 from minidiff.schedules import SCHEDULES, at, cosine, edm, evaluate, flow, from_betas, linear_beta, start, uniform_times
@@ -264,8 +265,17 @@ def test_noise_is_drawn_where_the_generator_lives_and_else_beside_x(monkeypatch)
     assert drawn_on == ["cuda"]
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+def test_all_of_the_noise_fresh(schedule):
+    """Song et al. 2023, Algorithm 1: x0 and new noise, and nothing of the old."""
+    alpha, sigma = evaluate(schedule, 0.3)
+    got = renoise_step(knows(schedule), X0, 0.8, 0.3, generator=seed(3))
+    assert_close(got, alpha * X0 + sigma * torch.randn(X0.shape, dtype=X0.dtype, generator=seed(3)))
+    assert_close(renoise_step(knows(schedule), X0, 0.8, 0.0), X0)
+
+
 def test_fresh_noise_has_no_meaning_backwards():
-    for step in (ddpm_step, partial(ddim_step, eta=0.5)):
+    for step in (ddpm_step, partial(ddim_step, eta=0.5), renoise_step):
         with pytest.raises(ValueError, match="towards more noise"):
             step(knows(edm), X0, 1.0, 2.0)
 

@@ -23,11 +23,13 @@ from minidiff.schedules import (
     log_snr_times,
     quadratic_beta,
     rates,
+    shifted_times,
     sigmoid,
     start,
     t_max,
     time_at,
     uniform_times,
+    zero_snr,
 )
 
 T = torch.linspace(0, 1, 201, dtype=torch.float64)
@@ -129,10 +131,35 @@ def test_tables_compute_in_float64_whatever_they_are_given():
     assert_close(table(t)[0], table(t.double())[0].float(), rtol=1.2e-7, atol=0)  # one rounding, at the end
 
 
-@pytest.mark.parametrize("betas", [[], [0.0, 0.1], [0.1, 1.0], [[0.1]], [float("nan")]])
+@pytest.mark.parametrize("betas", [[], [0.0, 0.1], [1.0, 0.1], [0.1, 1.1], [[0.1]], [float("nan")]])
 def test_bad_tables_are_refused(betas):
     with pytest.raises(ValueError, match="betas must be"):
         from_betas(torch.tensor(betas))
+
+
+def test_no_signal_is_left_at_the_end_of_a_rescaled_table():
+    """Lin et al. 2024, Section 3.1: sqrt(alpha-bar) shifted to end in 0, scaled to begin as it did."""
+    before, after = from_betas(DDPM), from_betas(zero_snr(DDPM))
+    times = torch.arange(1, len(DDPM) + 1, dtype=torch.float64) / len(DDPM)
+    (old, _), (new, noise) = before(times), after(times)
+    assert float(new[-1]) < 1e-17 and float(noise[-1]) == 1.0
+    assert_close(new[0], old[0])
+    line = (old[0] - old) / (old[0] - old[-1])  # how far down, of the whole way
+    assert_close((new[0] - new) / new[0], line)
+    assert_close(zero_snr(zero_snr(DDPM)), zero_snr(DDPM))
+    with pytest.raises(ValueError, match="at least two"):
+        zero_snr(torch.tensor([0.1]))
+
+
+def test_a_shift_multiplies_the_ratio_of_noise_to_signal():
+    times, shifted = uniform_times(10), shifted_times(10, 3.0)
+    assert shifted[0] == 1 and shifted[-1] == 0
+    ratio = lambda t: (t / (1 - t))[1:-1]
+    assert_close(ratio(shifted), 3 * ratio(times))
+    assert_close(shifted_times(7, 1.0, 0.9, 0.1), uniform_times(7, 0.9, 0.1))
+    for wrong in ({"shift": 0}, {"start": 1.5}):
+        with pytest.raises(ValueError, match="a shift must be above 0|start must lie"):
+            shifted_times(4, **wrong)
 
 
 def test_edm_and_flow():

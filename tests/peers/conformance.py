@@ -24,7 +24,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from inspect import signature
-from itertools import cycle
+from itertools import cycle, pairwise
 from unittest.mock import patch
 
 import diffusers
@@ -33,8 +33,8 @@ import torch
 from torch import Tensor, nn
 
 from minidiff.guidance import clip, threshold
-from minidiff.notation import from_diffusers, index_times
-from minidiff.predictions import AnyDenoiser, LearnedDenoiser, on_path, solve
+from minidiff.notation import ZERO_SNR, from_diffusers, index_times
+from minidiff.predictions import AnyDenoiser, Denoiser, LearnedDenoiser, Prediction, on_path, solve
 from minidiff.samplers import (
     Step,
     ddim_step,
@@ -45,10 +45,11 @@ from minidiff.samplers import (
     learned_std,
     noise_like,
     remix,
+    renoise_step,
     sample,
 )
-from minidiff.schedules import Schedule, angle, edm, evaluate, flow, uniform_times
-from minidiff.solvers import churned, dpm_solver_2m, unipc
+from minidiff.schedules import Schedule, angle, edm, evaluate, flow, shifted_times, uniform_times
+from minidiff.solvers import churned, dpm_solver_2m, dpm_solver_3m, unipc, weighted_average
 
 SHAPE = (3, 2, 3, 3)
 T = 1000
@@ -60,8 +61,11 @@ FLOAT32 = {
     "2m sde": 2e-4,
     "unipc": 2e-4,
     "euler": 1e-5,
+    "ancestral": 1e-5,
     "heun": 2e-5,
     "flow": 1e-6,
+    "flow noise": 1e-6,
+    "lcm": 2e-4,
 }
 STEEP = (
     1000  # what rounding may be magnified where Euler and Heun begin at sigma = 20,000, at their first step down to 6
@@ -71,22 +75,28 @@ SCHEDULERS = {
     "ddpm": diffusers.DDPMScheduler,
     "ddim": diffusers.DDIMScheduler,
     "euler": diffusers.EulerDiscreteScheduler,
+    "ancestral": diffusers.EulerAncestralDiscreteScheduler,
     "heun": diffusers.HeunDiscreteScheduler,
     "2m": diffusers.DPMSolverMultistepScheduler,
     "2m sde": partial(diffusers.DPMSolverMultistepScheduler, algorithm_type="sde-dpmsolver++"),
     "unipc": diffusers.UniPCMultistepScheduler,
     "flow": diffusers.FlowMatchEulerDiscreteScheduler,
+    "flow noise": partial(diffusers.FlowMatchEulerDiscreteScheduler, stochastic_sampling=True),
+    "lcm": partial(diffusers.LCMScheduler, original_inference_steps=T),
 }
-EDM = ("euler", "heun")  # whose coordinates are x / alpha
+EDM = ("euler", "ancestral", "heun")  # whose coordinates are x / alpha
 STEPS: dict[str, Callable[[], Step]] = {
     "ddpm": lambda: ddpm_step,
     "ddim": lambda: ddim_step,
     "euler": lambda: euler_step,
+    "ancestral": lambda: partial(ddim_step, eta=1.0),
     "heun": lambda: heun_step,
     "2m": dpm_solver_2m,
     "2m sde": partial(dpm_solver_2m, 1.0),
     "unipc": unipc,
     "flow": lambda: euler_step,
+    "flow noise": lambda: renoise_step,
+    "lcm": lambda: renoise_step,
 }
 
 
@@ -198,7 +208,7 @@ class Case:
 def known_path(scheduler) -> tuple[Schedule, str]:
     """from_diffusers, but with one schedule for equal betas, since times are looked up in it again and again."""
     schedule, target = from_diffusers(scheduler.config)
-    betas = tuple(scheduler.config.get(name) for name in ("beta_schedule", "beta_start", "beta_end"))
+    betas = tuple(scheduler.config.get(name) for name in ("beta_schedule", "beta_start", "beta_end", ZERO_SNR))
     return (schedule if schedule is flow else TABLES.setdefault(betas, schedule)), target
 
 
@@ -236,9 +246,11 @@ def times_of(scheduler, case: Case) -> Tensor:
     """Our times of their walk: a noise level on EDM's path and on that of flow matching, (k + 1) / T on a table."""
     if case.sampler in ("ddpm", "ddim"):
         return index_times(case.steps, scheduler.config.timestep_spacing, T, scheduler.config.steps_offset)
+    if case.sampler == "lcm":
+        return index_times(case.steps, "trailing")
     if case.sampler == "heun":
         return torch.cat([scheduler.sigmas[:1], scheduler.sigmas[1::2]]).double()  # theirs come in pairs
-    if case.sampler == "euler" or is_flow(scheduler):
+    if case.sampler in EDM or is_flow(scheduler):
         return scheduler.sigmas.double()
     return data_at_the_end((scheduler.timesteps.double() + 1) / T)
 
@@ -278,6 +290,7 @@ ALL = (LEADING, TRAILING, LINSPACE)
 CLIP = {"clip_sample": True, "clip_sample_range": 1.1}
 DYNAMIC = {"thresholding": True, "sample_max_value": math.inf, "dynamic_thresholding_ratio": 0.9}
 clipped, limited = partial(clip, low=-1.1, high=1.1), partial(threshold, quantile=0.9)
+BOUNDARY = {"timestep_scaling": 1e12}  # which leaves nothing of its boundary condition
 RENEW = {"use_clipped_model_output": True}
 OWN_FLOW = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
 
@@ -309,11 +322,20 @@ CASES = [
         ddim_with(0.5),
     ),
     *nine("euler", ALL),
+    *(case for case in nine("ancestral", ALL) if case.config["prediction_type"] != "sample"),  # which theirs has not
     *nine("heun", ALL, with_(), with_(CLIP, guess=clipped)),
     *nine("2m", ALL, with_(), with_(DYNAMIC, guess=limited)),
     *nine("2m sde", ALL, with_(), with_(DYNAMIC, guess=limited)),
     *nine("unipc", ALL, with_(), with_(DYNAMIC, guess=limited)),
     *(Case("flow", steps, {"shift": shift}) for steps, shift in ((10, 1.0), (50, 3.0), (250, 1.0))),
+    *(Case("flow noise", steps, {"shift": shift}) for steps, shift in ((10, 1.0), (50, 3.0), (250, 1.0))),
+    *nine("lcm", ALL, with_(BOUNDARY), with_(BOUNDARY | CLIP, guess=clipped)),
+    *(
+        ddim_with(eta)(
+            Case("ddim", 10, table("v_prediction", spacing="trailing", clip_sample=False, **{ZERO_SNR: True}))
+        )
+        for eta in (0.0, 0.5)
+    ),
     Case("2m", 20, OWN_FLOW),
     Case("2m sde", 20, OWN_FLOW | {"flow_shift": 3.0}),
     Case("unipc", 20, OWN_FLOW | {"flow_shift": 3.0}),
@@ -432,10 +454,6 @@ def euler_looks_between_the_indices() -> tuple[float, float]:
     return min(plain), max(case.changed(times=data_at_the_end(torch.from_numpy(between))) for case in cases)
 
 
-def shifted(sigma: Tensor, shift: float) -> Tensor:
-    return data_at_the_end(shift * sigma / (1 + (shift - 1) * sigma))
-
-
 @known
 def flow_goes_to_one_in_t_first() -> tuple[float, float]:
     """Flow matching spaces its steps from 1 to 1/T, so that the last is a very short one into the data."""
@@ -447,7 +465,7 @@ def flow_goes_to_one_in_t_first() -> tuple[float, float]:
 def flow_shifts_its_end_twice() -> tuple[float, float]:
     """Flow matching's `shift` is applied to the ends of the range, and to all of the range once more."""
     case = Case("flow", 10, {"shift": 3.0})
-    once, twice = (shifted(uniform_times(9, 1.0, last), 3.0) for last in (1 / T, 3 / T / (1 + 2 / T)))
+    once, twice = (data_at_the_end(shifted_times(9, 3.0, 1.0, last)) for last in (1 / T, 3 / T / (1 + 2 / T)))
     return case.changed(times=once), case.changed(times=twice)
 
 
@@ -487,6 +505,51 @@ def solvers_end_in_first_order() -> tuple[float, float]:
         results.append((case.difference(), case.changed(step=partial(first_order_end, STEPS[name], 1 / T))))
     plain, change = zip(*results, strict=True)
     return min(plain), max(change)
+
+
+def half_bent(evaluations: list, start: float, end: float) -> Tensor:
+    """The mean of a parabola with half of its bend: that of the parabola and that of its tangent, half each."""
+    whole, (*_, before, here) = weighted_average(evaluations, start, end), evaluations
+    slopes = [(b.x0 - a.x0) / (b.lambda_t - a.lambda_t) for a, b in pairwise(evaluations)]
+    bend = (slopes[-1] - slopes[0]) / (here.lambda_t - evaluations[0].lambda_t)
+    slope = slopes[-1] + bend * (here.lambda_t - before.lambda_t)
+    further = here._replace(lambda_t=end, x0=here.x0 + slope * (end - here.lambda_t))
+    return (whole + weighted_average([here, further], start, end)) / 2
+
+
+def half_bent_3m() -> Step:
+    solver = dpm_solver_3m()
+
+    def step(denoiser, x_t: Tensor, t: float, s: float, *, generator=None) -> Tensor:
+        with patch("minidiff.solvers.weighted_average", half_bent):
+            return solver(denoiser, x_t, t, s)
+
+    return step
+
+
+@known
+def third_order_takes_half_of_the_bend() -> tuple[float, float]:
+    """DPM-Solver of third order takes half of the second difference of x0 that a parabola through three values has."""
+    cases = [
+        Case("2m", 20, table("sample", spacing=s, solver_order=3), step=dpm_solver_3m) for s in ("trailing", "linspace")
+    ]
+    return min(case.difference() for case in cases), max(case.changed(step=half_bent_3m) for case in cases)
+
+
+@known
+def lcm_keeps_some_of_x_t() -> tuple[float, float]:
+    """LCM mixes x0 with a little of x_t, the boundary condition of a consistency model, 3e-5 of it at index 9 of 1,000."""
+
+    def bounded(denoiser: AnyDenoiser) -> Denoiser:
+        def predict(x_t: Tensor, t: float) -> Prediction:
+            scaled = 10 * round(t * T - 1)
+            keep, x0 = 0.25 / (scaled**2 + 0.25), denoiser(x_t, t).x0
+            return Prediction(scaled / math.sqrt(scaled**2 + 0.25) * x0 + keep * x_t, x0)
+
+        return Denoiser(denoiser.schedule, predict)
+
+    case = Case("lcm", 100, table(clip_sample=False))
+    return case.difference(), case.changed(guess=bounded)
 
 
 @known

@@ -58,11 +58,15 @@ def test_every_sampler_meets_every_setting_it_has():
     for sampler in SCHEDULERS:
         cases = [case for case in CASES if case.sampler == sampler]
         assert {case.steps for case in cases} >= {10, 50, 250}
-        if sampler == "flow":
+        if sampler in ("flow", "flow noise"):
             continue
-        for key, count in (("prediction_type", 3), ("beta_schedule", 3), ("timestep_spacing", 2)):
+        for key, count in (
+            ("prediction_type", 3 - (sampler == "ancestral")),
+            ("beta_schedule", 3),
+            ("timestep_spacing", 2),
+        ):
             assert len({case.config[key] for case in cases if key in case.config}) >= count, (sampler, key)
-        if sampler != "euler":  # which has neither
+        if sampler not in ("euler", "ancestral"):  # which have neither
             limits = [case for case in cases if case.config.get("clip_sample") or case.config.get("thresholding")]
             assert limits and len(limits) < len(cases), sampler
     options = [case.options for case in CASES if case.sampler == "ddim"]
