@@ -1,5 +1,6 @@
 """What the card of a checkpoint may say, in one place: a card may come from anybody."""
 
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,12 +9,14 @@ from ..data.folder import LARGEST, READ_BY
 from ..losses import LEVELS
 from ..networks import NETWORKS
 from ..predictions import TARGETS
-from ..refusals import described
+from ..refusals import described, require
 from ..schedules import SCHEDULES
 from .augmentations import AUGMENTATIONS
+from .generate import moments
 from .presets import EVERY
 
 FORMAT = 1  # a card without a number was written before there was one, and is read alike
+COLUMN, FEW, MANY, LONG = 26, 8, 30, 200  # of a card in lines: where values stand, points of a curve, entries, letters
 Rule = tuple[Callable[[Any], bool], str]  # whether a value is right, and what is right
 
 
@@ -42,6 +45,32 @@ def demand(path: object, card: Any, *parts: str) -> None:
             raise CheckpointError(f"the card of {path} does not say {name}, which must be {what}") from None
         if not right(value):
             raise CheckpointError(f"the card of {path} says {described(value)} for {name}: it must be {what}")
+
+
+def told(card: Any, indent: str = "") -> list[str]:
+    """A card, a line an entry: what it holds in turn is indented below it, and long lists are shortened."""
+    order = ("data", "network", "schedule", "target", "settings", "record")
+    require(isinstance(card, dict), f"it is {described(card)}, not a dict")
+    lines: list[str] = []
+    for name in sorted(card, key=lambda name: order.index(name) if not indent and name in order else len(order)):
+        if isinstance(card[name], dict) and card[name]:
+            lines += [indent + _plain(name), *told(card[name], indent + "  ")]
+        else:
+            value = _shortened(name, card[name]) if isinstance(card[name], list) else _plain(card[name])
+            lines.append(f"{indent + _plain(name):{COLUMN}} {value}")
+    return lines
+
+
+def _shortened(name: str, values: list) -> str:
+    """A list in a line: of the points of a loss curve, (step, loss), some; of others the first."""
+    shown = [values[k] for k in moments(len(values), FEW)] if name == "losses" and len(values) > FEW else values[:MANY]
+    said = ", ".join(" ".join(map(_plain, one)) if isinstance(one, list) else _plain(one) for one in shown)
+    return said + f" ({len(values):,} in all)" * (len(shown) < len(values))
+
+
+def _plain(value: Any) -> str:
+    said = f"{value:.6g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
+    return said if len(said) <= LONG else f"{said[:LONG]}..."
 
 
 def _whole(low: int, high: int = 2**53) -> Rule:

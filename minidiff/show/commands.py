@@ -17,20 +17,18 @@ from .. import __version__
 from ..data import find
 from ..data.files import printable, writable, write_atomically
 from ..engine import checkpoints
-from ..engine.cards import demand
+from ..engine.cards import COLUMN, demand, told
 from ..engine.commands import number, option
 from ..engine.generate import SAMPLERS, generate, moments, streams, times_for
 from ..engine.presets import SHIPPED
 from ..engine.runtime import runtime
 from ..networks.registry import accept
 from ..predictions import LearnedDenoiser
-from ..refusals import described as said_of
 from ..refusals import require
 from ..schedules import evaluate, start
 from .samples import FILMS, HEAD, MARK, STILLS, drawn, encoded, ours
 
 FRAMES = 60  # of a film, at most
-COLUMN, FEW, MANY, LONG = 26, 8, 30, 200  # of a card: where values stand, points of a curve, entries, letters
 MOST = 2**28  # numbers that a film may hold in memory: 1 GB
 EXAMPLES = """examples:
   minidiff sample --class "ankle boot" --guidance 2 --out boots.png
@@ -62,7 +60,7 @@ def _add_sample(commands) -> None:
     option(how, "--batch", number(int, 1, 2**16), None, "samples drawn together (default: 64; 256 on cuda)")
     kinds = ".png or .jpg: a picture; .gif or .apng (an animated PNG): a film of the walk from noise to data; .npz: the"
     option(where, "--out", Path, None, f"{kinds} numbers (default: grid.png; with --each, the folder samples)")
-    option(where, "--each", str, None, "write a file a sample into the folder --out: png, unless another is named",
+    option(where, "--each", str, None, "a file a sample, in the folder --out: png, unless KIND is jpg, gif or apng",
            nargs="?", const="png", choices=sorted(end[1:] for end in STILLS | FILMS), metavar="KIND")  # fmt: skip
     where.add_argument("--force", action="store_true", help="write over what minidiff sample has not written, too")
     one.set_defaults(run=sample_command)
@@ -206,7 +204,7 @@ def card_command(a: argparse.Namespace) -> int:
     tensors, card = checkpoints.read(a.file)
     try:
         text = json.dumps(card, indent=2, allow_nan=False)
-        lines = [text] if a.json else [*_about(a.file, tensors), *_told(card)]
+        lines = [text] if a.json else [*_about(a.file, tensors), *told(card)]
     except (ValueError, RecursionError) as error:
         raise checkpoints.CheckpointError(
             f"the card of {a.file} cannot be shown ({error}): it is of another make"
@@ -220,29 +218,3 @@ def _about(path: Path, tensors: dict[str, Tensor]) -> list[str]:
     kinds = ", ".join(sorted({str(value.dtype).removeprefix("torch.") for value in tensors.values()}))
     said = f"{path}: {len(content):,} bytes, {len(tensors)} tensors, {count:,} numbers ({kinds or 'none'})"
     return [said, f"{'sha256':{COLUMN}} {hashlib.sha256(content).hexdigest()}"]
-
-
-def _told(card: Any, indent: str = "") -> list[str]:
-    """A card, a line an entry: what it holds in turn is indented below it, and long lists are shortened."""
-    order = ("data", "network", "schedule", "target", "settings", "record")
-    require(isinstance(card, dict), f"it is {said_of(card)}, not a dict")
-    lines: list[str] = []
-    for name in sorted(card, key=lambda name: order.index(name) if not indent and name in order else len(order)):
-        if isinstance(card[name], dict) and card[name]:
-            lines += [indent + _plain(name), *_told(card[name], indent + "  ")]
-        else:
-            value = _shortened(name, card[name]) if isinstance(card[name], list) else _plain(card[name])
-            lines.append(f"{indent + _plain(name):{COLUMN}} {value}")
-    return lines
-
-
-def _shortened(name: str, values: list) -> str:
-    """A list in a line: of the points of a loss curve, (step, loss), some; of others the first."""
-    shown = [values[k] for k in moments(len(values), FEW)] if name == "losses" and len(values) > FEW else values[:MANY]
-    said = ", ".join(" ".join(map(_plain, one)) if isinstance(one, list) else _plain(one) for one in shown)
-    return said + f" ({len(values):,} in all)" * (len(shown) < len(values))
-
-
-def _plain(value: Any) -> str:
-    said = f"{value:.6g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
-    return said if len(said) <= LONG else f"{said[:LONG]}..."
