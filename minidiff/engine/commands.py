@@ -106,9 +106,20 @@ def _add_train(commands) -> None:
 def _add_own(own) -> None:
     option(own, "--size", sides, None, "of pictures, one number or HEIGHTxWIDTH, multiples of 4 (default: 32)")
     option(own, "--channels", int, None, "3 for colours, 1 for greys (default: 3)", choices=[1, 3])
+    add_reading(own)
+
+
+def add_reading(own) -> None:
+    """Add the options that `reading` looks at."""
     option(own, "--fit", str, None, "cut the middle out, or keep all on white (default: crop)", choices=FITS)
     own.add_argument("--skip-unreadable", action="store_true", help="pass over files that are no sound picture")
     option(own, "--axes", str, None, "what the axes of an array are, such as NCL for signals", choices=AXES)
+
+
+def reading(a: argparse.Namespace) -> dict:
+    """How to read data of one's own, as arguments of `from_path`, as far as it was said."""
+    given = {"fit": a.fit, "axes": a.axes, "unreadable": "skip" if a.skip_unreadable else None}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def train_command(a: argparse.Namespace) -> int:
@@ -125,7 +136,7 @@ def train_command(a: argparse.Namespace) -> int:
                      lr=a.lr, levels=a.levels, init=a.init, device=a.device)  # fmt: skip
 
     if a.dry_run:
-        with _in_a_line():
+        with in_a_line("train"):
             return _rehearse(job())
     with _alone(folder), ranks.process_group(device):
         run, shared = ranks.broadcast(((folder / RUN).exists(), (folder / "model.safetensors").exists()))
@@ -133,7 +144,7 @@ def train_command(a: argparse.Namespace) -> int:
             raise ValueError(f"{folder} already holds a run: add --resume to go on with it, or choose another --out")
         if shared and not a.resume:
             raise ValueError(f"{folder} already holds a model, with no run to go on with: choose another --out")
-        with _in_a_line():
+        with in_a_line("train"):
             begun = job()
         if own and not a.resume:
             _tell(_described(begun))
@@ -141,20 +152,19 @@ def train_command(a: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _in_a_line() -> Iterator[None]:
+def in_a_line(command: str) -> Iterator[None]:
     """Say what is warned of as the command line says things: in one line, without the place in the code."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", UserWarning)
         yield
     for warning in warned:
-        print(f"minidiff train: {printable(str(warning.message))}", file=sys.stderr)
+        print(f"minidiff {command}: {printable(str(warning.message))}", file=sys.stderr)
 
 
 def _own(a: argparse.Namespace) -> dict | None:
     """Where data of one's own are and how to read them, the arguments of `from_path`; None for a data set by name."""
-    given = {"size": a.size, "channels": a.channels, "fit": a.fit, "axes": a.axes}
-    given = {key: value for key, value in given.items() if value is not None}
-    given |= {"unreadable": "skip"} if a.skip_unreadable else {}
+    given = {key: value for key, value in {"size": a.size, "channels": a.channels}.items() if value is not None}
+    given |= reading(a)
     said = "--size, --channels, --fit and --skip-unreadable are for a folder of pictures, --axes for a file of an array"
     if a.data is None or a.data in DATA_SETS:
         require(not given or a.resume, f"{said}: name yours with --data")

@@ -4,20 +4,27 @@ The judge is a stand-in that averages quarters of an image and reads its class o
 handfuls of noise of different spread, and the model knows in closed form what it draws.
 """
 
+import math
 import sys
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.testing import assert_close
 
 from minidiff import data
+from minidiff.__main__ import main
 from minidiff.data.dataset import Data
+from minidiff.engine import checkpoints
 from minidiff.engine.generate import streams
-from minidiff.estimates import jackknife
+from minidiff.estimates import jackknife, random_folds
 from minidiff.evaluation.metrics import class_fidelity, frechet_distance, kernel_distance, precision_recall
-from minidiff.evaluation.score import score
+from minidiff.evaluation.score import principal, score, score_own
+from minidiff.exact import of_gaussian
 from minidiff.guidance import given
-from minidiff.predictions import Denoiser, Prediction
+from minidiff.networks import MLP, UNet
+from minidiff.predictions import Denoiser, LearnedDenoiser, Prediction
 from minidiff.samplers import ddim_step, last, sample
 from minidiff.schedules import SCHEDULES, cosine, evaluate, start, t_max, uniform_times
 
@@ -135,3 +142,169 @@ def test_unless_told_otherwise_ten_thousand_samples_of_fifty_steps(monkeypatch):
     monkeypatch.setattr(sys.modules["minidiff.evaluation.score"], "generate", generate)
     with pytest.raises(Asked):
         score(drawn())
+
+
+# ---- data of one's own
+
+
+def cloud(number=2000, seed=0, mean=(5.0, -1.0), spread=(2.0, 0.5)):
+    """Points in the plane, standardised as `from_array` does it: one shift and one scale."""
+    raw = torch.tensor(mean) + torch.tensor(spread) * torch.randn(
+        number, 2, generator=torch.Generator().manual_seed(seed)
+    )
+    shift, scale = float(raw.mean()), float(raw.std(correction=0))
+    return Data((raw - shift) / scale, shift=shift, scale=scale)
+
+
+def told_of(own, **more):
+    return {"shape": list(own.x.shape[1:]), "shift": own.shift, "scale": own.scale, "names": [], **more}
+
+
+def exact(own, moved=0.0):
+    """Draws points like those of a cloud, all moved by so much, in raw units."""
+    where = (torch.tensor([5.0 + moved, -1.0]) - own.shift) / own.scale
+    return of_gaussian(where, torch.tensor([2.0, 0.5]) / own.scale, cosine)
+
+
+@pytest.mark.parametrize("shape, number, most, count", [((3,), 50, 9, 3), ((2, 5, 3), 40, 4, 4), ((50,), 6, 9, 5)])
+def test_principal_components_are_those_of_a_singular_value_decomposition(shape, number, most, count):
+    generator = torch.Generator().manual_seed(3)
+    spread = 0.8 ** torch.arange(math.prod(shape)).reshape(shape)
+    real = torch.randn(number, *shape, generator=generator) * spread + 7
+    fresh = torch.randn(4, *shape, generator=generator)
+    before = torch.get_rng_state()
+    look, share = principal(real, most)
+    assert torch.equal(torch.get_rng_state(), before)
+    flat = real.flatten(1).double().numpy()
+    _, sizes, lines = np.linalg.svd(flat - flat.mean(0), full_matrices=False)
+    unit = np.sqrt((sizes[:count] ** 2).mean() / (number - 1))
+    want = (fresh.flatten(1).double().numpy() - flat.mean(0)) @ lines[:count].T / unit
+    assert_close(look(fresh).abs(), torch.from_numpy(np.abs(want)), rtol=1e-3, atol=1e-3)
+    assert abs(share - (sizes[:count] ** 2).sum() / (sizes**2).sum()) < 1e-4
+    assert abs(float(look(real).var(0).mean()) - 1) < 1e-6
+
+
+@pytest.mark.parametrize("moved", [0.0, 1.5, 6.0])
+def test_samples_of_the_same_kind_are_at_the_floor_and_moved_ones_at_their_distance(moved):
+    """Gaussians of one covariance: the squared shift, in the unit of the features."""
+    own = cloud()
+    result = score_own(exact(own, moved), told_of(own), own, steps=30)
+    unit = (2.0**2 + 0.5**2) / 2  # the mean variance of both components
+    assert abs(result["frechet_distance"] - moved**2 / unit) < 0.02 + 0.1 * moved**2 / unit
+    assert 0 < result["frechet_distance_floor"] < 0.02 and abs(result["of_mean"] - 2) < 1e-6
+    assert result["samples"] == 1000 and "2 leading principal components" in result["features"]
+    assert "100% of their variance" in result["features"]
+
+
+def test_one_half_is_compared_with_and_the_other_is_the_floor():
+    own, other = cloud(100), cloud(100, seed=1)
+    half, rest = random_folds(100, 2)
+    got = score_own(exact(own), told_of(own), own, number=30, steps=2)
+    look, _ = principal(own.restore(own.x)[half], 5)
+    real, others = (look(own.restore(own.x)[rows]) for rows in (half, rest[:30]))
+    assert_close(got["frechet_distance_floor"], frechet_distance(others, real))
+    assert_close(got["kernel_distance_floor"], kernel_distance(others, real).value)
+    assert got["precision_floor"] == precision_recall(real[:30], others)[0] and got["samples"] == 30
+    assert not set(half.tolist()) & set(rest.tolist())
+    assert score_own(exact(own), told_of(own), own, number=30, steps=2, seed=0) == got
+    assert score_own(exact(own), told_of(own), own, number=30, steps=2, seed=1) != got
+    elsewhere = score_own(exact(own), told_of(own), other, number=30, steps=2)  # in the model's units, not in theirs
+    assert elsewhere["frechet_distance"] < 1
+
+
+def test_as_many_are_drawn_of_each_class_as_the_data_have(monkeypatch):
+    own, asked = cloud(80), []
+    module = sys.modules["minidiff.evaluation.score"]
+    real = module.generate
+    draw = lambda denoiser, noise, y, **more: (asked.append(y), real(denoiser, noise, None, **more))[1]
+    monkeypatch.setattr(module, "generate", draw)
+    y = torch.tensor([0] * 60 + [1] * 20)
+    named = Data(own.x, y, own.shift, own.scale, ("b", "c"))
+    score_own(exact(own), told_of(own, names=["a", "b", "c"]), named, steps=1)
+    assert torch.equal(asked.pop(), y[random_folds(80, 2)[1]] + 1)
+    score_own(exact(own), told_of(own, names=["a", "b", "c"]), own, steps=1)
+    assert torch.equal(asked.pop(), torch.arange(40) % 3)
+    score_own(exact(own), told_of(own), named, steps=1)
+    assert asked.pop() is None
+    with pytest.raises(ValueError, match="does not know the classes c:"):
+        score_own(exact(own), told_of(own, names=["b"]), named)
+
+
+def test_pictures_are_seen_as_they_are_shown(monkeypatch):
+    """From 0 to 1, and by Inception as bytes."""
+    seen = []
+    module = sys.modules["minidiff.evaluation.score"]
+    monkeypatch.setattr(module, "inception", lambda images: (seen.append(images), images.flatten(1)[:, :5].float())[1])
+    own = Data(torch.randn(60, 1, 4, 4, generator=torch.Generator().manual_seed(0)), shift=0.5, scale=0.1)
+    blinding = Denoiser(cosine, lambda x, t: Prediction(torch.sign(x) * 100, 0 * x))
+    result = score_own(blinding, told_of(own), own, features="inception", steps=2)
+    real, fake, rest = seen
+    assert all(part.dtype == torch.uint8 for part in seen) and set(fake.unique().tolist()) == {0, 255}
+    assert torch.equal(real, (255 * own.restore(own.x[random_folds(60, 2)[0]]).clamp(0, 1)).round().byte())
+    assert result["features"] == "5 features of Inception-v3" and len(rest) == 30
+
+
+@pytest.mark.parametrize("own, more, options, said", [
+    (cloud(39), {}, {}, "39 real samples are too few"),
+    (cloud(40), {"shape": [3]}, {}, r"are \(2,\), the model's \(3,\)"),
+    (cloud(40), {}, {"features": "inception"}, "Inception-v3 sees images"),
+    (cloud(40), {}, {"features": "pixels"}, "one of 'values', 'inception'"),
+    (cloud(40), {}, {"number": 19}, "number"),
+    (Data(torch.ones(40, 2)), {}, {"steps": 1}, "all real samples are the same"),
+])  # fmt: skip
+def test_what_cannot_be_compared_is_refused(own, more, options, said):
+    with pytest.raises(ValueError, match=said):
+        score_own(exact(cloud(40)), told_of(own, **more), own, **options)
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A folder of pictures in two classes, and a model of three."""
+    monkeypatch.setenv("MINIDIFF_DEVICE", "cpu")
+    rng = np.random.default_rng(0)
+    for k in range(44):
+        path = tmp_path / "mine" / "ab"[k % 2] / f"{k}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (8, 12, 3), dtype=np.uint8)).save(path)
+    torch.manual_seed(0)
+    described = {"name": "mine", "shape": [3, 8, 12], "shift": 0.5, "scale": 0.3, "names": ["c", "b", "a"]}
+    net = LearnedDenoiser(UNet(3, (8, 12), 3, 8, 8, 1, 1, 4), cosine)
+    checkpoints.save(tmp_path / "mine.safetensors", net, {"data": described, "record": {"losses": []}})
+    return tmp_path
+
+
+def judged(mine, *more, checkpoint="mine.safetensors"):
+    return main(["judge", "--checkpoint", str(mine / checkpoint), "--steps", "2", *map(str, more)])
+
+
+def test_ones_own_pictures_get_a_number_and_what_it_says(mine, capsys):
+    assert judged(mine, "--data", mine / "mine", "--record") == 0
+    out = capsys.readouterr().out
+    metrics = checkpoints.read(mine / "mine.safetensors")[1]["record"]["metrics"]
+    assert f"frechet distance  {metrics['frechet_distance']:8.3f} +- {metrics['frechet_distance_error']:.3f}" in out
+    assert f"real samples in place of samples: {metrics['frechet_distance_floor']:.3f}" in out
+    assert f"22 samples, DDIM, 2 steps, no guidance, seed 0, and 22 of {mine / 'mine'}" in out
+    assert "2 leading principal components of the numbers themselves" in out and "held out of training" in out
+    assert metrics["samples"] == 22 and metrics["features"] in out
+
+
+def test_ones_own_data_that_do_not_fit_get_one_sentence(mine, capsys):
+    np.save(mine / "points.npy", np.random.default_rng(0).random((50, 2)))
+    described = {"name": "dots", "shape": [2], "shift": 0.0, "scale": 1.0, "names": []}
+    checkpoints.save(mine / "dots.safetensors", LearnedDenoiser(MLP(2, width=8, depth=1), cosine), {"data": described})
+    for more, checkpoint, status, said in (
+        ((), "mine.safetensors", 2, "name data to compare with, --data"),
+        (("--data", mine / "points.npy"), "mine.safetensors", 2, "the real samples are (2,)"),
+        (("--data", mine / "mine"), "dots.safetensors", 2, "is a folder of pictures"),
+        (("--data", mine / "none"), "mine.safetensors", 1, "none"),
+        (("--data", mine / "points.npy", "--features", "inception"), "dots.safetensors", 2, "Inception-v3 sees images"),
+    ):
+        assert judged(mine, *more, checkpoint=checkpoint) == status, said
+        out, err = capsys.readouterr()
+        assert said in err and err.count("\n") == 1 and not out
+    assert judged(mine, "--data", mine / "points.npy", checkpoint="dots.safetensors") == 0
+    (mine / "mine" / "a" / "zz.png").write_text("no picture")
+    assert judged(mine, "--data", mine / "mine") == 1
+    capsys.readouterr()
+    assert judged(mine, "--data", mine / "mine", "--skip-unreadable") == 0
+    assert capsys.readouterr().err.startswith("minidiff judge: ")
