@@ -124,12 +124,24 @@ def test_by_the_command_line_alone(mixed, tmp_path, monkeypatch, capsys):
                             "names": list(CLASSES), "examples": 199}  # fmt: skip
     assert card["record"]["steps"] == card["settings"]["steps"] == 20 and card["record"]["extended"] == [[12, 12, 20]]
     assert str(mixed.parent) not in json.dumps(card)  # it is for others
-    assert (
-        run("sample", "--checkpoint", folder / "model.safetensors", "--class", "straße", "--number", 4, "--steps", 2)
-        == 0
-    )
-    with Image.open("grid.png") as picture:
+    draw = ("sample", "--checkpoint", folder / "model.safetensors", "--steps", 3)
+    assert run(*draw, "--class", "straße", "--number", 4) == 0
+    assert run(*draw, "--class", "straße", "--number", 4, "--out", "walk.gif") == 0
+    assert run(*draw, "--each", "--out", "pictures", "--number", 12) == 0
+    with Image.open("grid.png") as picture, Image.open("walk.gif") as film:
         assert abs(picture.size[0] / picture.size[1] - 12 / 8) < 0.05  # two by two of them
+        assert film.n_frames == 4 and film.size == picture.size
+        film.seek(3)
+        np.testing.assert_allclose(film.convert("RGB"), picture.convert("RGB"), atol=64)  # in 256 colours
+    names = [f"{k:02}-{('Bäume', 'Straße-2', 'cats')[k % 3]}.png" for k in range(12)]
+    assert sorted(file.name for file in Path("pictures").iterdir()) == names
+    again = from_folder("pictures", (8, 12))
+    assert again.x.shape == (12, 3, 8, 12) and again.x.isfinite().all()
+    capsys.readouterr()
+    judged = ("judge", "--checkpoint", folder / "model.safetensors", "--data", mixed, "--steps", 2)
+    assert run(*judged) == 1 and BROKEN in capsys.readouterr().err
+    assert run(*judged, "--skip-unreadable") == 0 and "99 samples, DDIM" in capsys.readouterr().out
+    assert run("card", folder / "model.safetensors") == 0 and "Bäume, Straße 2, cats" in capsys.readouterr().out
 
 
 def test_the_same_in_eight_lines_of_python(mixed, tmp_path, monkeypatch):
