@@ -12,18 +12,13 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
-import traitlets
 from torch import Tensor
 
 from ..refusals import described, function, instance, number, require
 from ..show import plots
 from ..show.pixels import encode, tile
-
-
-class _Picture(ipywidgets.Image):
-    """An image with a tooltip, by which screen readers name it."""
-
-    description = traitlets.Unicode().tag(sync=True)  # an Image has none, but with a tooltip its view asks for it
+from ..show.slider import Slider, WholeSlider
+from ..show.widgets import Picture
 
 
 class Lever:
@@ -49,7 +44,7 @@ class Lever:
         self.label = ipywidgets.HTML()  # a Label would cut a long sentence short
         size = {"align_self": "flex-start", "max_width": "100%"}  # its own: a column would stretch it
         said = f"Picture at {self._start}"
-        self.image = _Picture(value=self._first, format="png", tooltip=said, layout=size)
+        self.image = Picture(value=self._first, format="png", tooltip=said, layout=size)
         self.box = ipywidgets.VBox([*self.controls.values(), self.label, self.image])
         self._busy, self._late = threading.Lock(), False
         for control in self.controls.values():
@@ -107,21 +102,19 @@ def _control(name: str, given: Any) -> Any:
     """The widget for what a lever is given under a name; the name stands beside it."""
     if isinstance(given, ipywidgets.Widget) and hasattr(given, "on_change"):
         return given
-    look = {"description": name, "tooltip": name, "style": {"description_width": "initial"}}
     if isinstance(given, list):
         plain = given and all(isinstance(one, (str, int, float)) for one in given)
         require(plain, f"{name} needs choices that are texts or numbers in its list; got {described(given)}")
-        return ipywidgets.Dropdown(options=given, value=given[0], **look)
+        style = {"description_width": "initial"}
+        return ipywidgets.Dropdown(options=given, value=given[0], description=name, style=style)
     said = f"{name} is (low, high, start) or (low, high, start, step) with low <= start <= high, or a list of choices"
     require(isinstance(given, tuple) and len(given) in (3, 4), f"{said}; got {described(given)}")
     integral = all(isinstance(one, int) for one in given)
     low, high, start, *steps = (number(f"each number for {name}", one) for one in given)
     step = steps[0] if steps else 1 if integral else (high - low) / 100
     require(low <= start <= high and low < high and step > 0, f"{said}; got {given}")
-    if integral:
-        low, high, start, step = int(low), int(high), int(start), int(step)
-    kind, form = (ipywidgets.IntSlider, "d") if integral else (ipywidgets.FloatSlider, ".3g")
-    return kind(value=start, min=low, max=high, step=step, readout_format=form, **look)
+    kind = WholeSlider if integral else Slider
+    return kind(description=name, min=low, max=high, value=start, step=step)
 
 
 def _picture(result: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""A surface to draw on by hand. The only module that imports anywidget: ipywidgets has no canvas.
+"""A surface to draw on by hand, by anywidget: ipywidgets has no canvas.
 
 What the browser does stands in pad.js beside it: plain JavaScript, which the kernel hands over, so that nothing is
 fetched from anywhere.

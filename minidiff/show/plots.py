@@ -4,10 +4,13 @@ A figure carries one message, said in its title as a sentence. Colours have fixe
 pattern as well, so that nothing depends on colour alone. Nothing here changes matplotlib's global settings.
 """
 
+import base64
 import contextlib
 import functools
+import html
 import io
 import math
+import os
 import textwrap
 from collections.abc import Sequence
 from typing import Any, cast
@@ -351,14 +354,19 @@ def png(figure: Figure, dpi: float = DPI) -> bytes:
 def show(figure: Figure, alt: str | None = None) -> None:
     """Display the figure in a notebook as a PNG, with its title (or `alt`) as the text for those who cannot see it.
 
-    Also the text that a strict notebook test compares. The figure is closed, so that it is not shown twice.
+    Also the text that a strict notebook test compares. The figure is closed, so that it is not shown twice. JupyterLab
+    gives a PNG no alternative text, so that there it goes out as HTML too; not into stored notebooks, for their size.
     """
     from IPython.display import display
 
     _refuse_no_figure(figure)
     _refuse_odd_text("alt", alt)
-    alt = alt or _spoken(figure)
-    display({"image/png": png(figure), "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt}})
+    alt, picture = alt or _spoken(figure), png(figure)
+    bundle: dict[str, Any] = {"image/png": picture, "text/plain": alt}
+    if not os.environ.get("MINIDIFF_STATIC"):
+        source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+        bundle["text/html"] = f'<img alt="{html.escape(alt)}" src="{source}">'
+    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
 
 
 def _spoken(figure: Figure) -> str:

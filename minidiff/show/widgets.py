@@ -11,11 +11,19 @@ import os
 from collections.abc import Sequence
 
 import ipywidgets
+import traitlets
 from PIL import Image
 from torch import Tensor
 
-from ..refusals import described, require, whole
+from ..refusals import described, instance, require, whole
 from .pixels import Limits, encode, tile
+from .slider import WholeSlider
+
+
+class Picture(ipywidgets.Image):
+    """A picture by its bytes, with a tooltip, by which screen readers name it."""
+
+    description = traitlets.Unicode().tag(sync=True)  # an Image has none, but with a tooltip its view asks for it
 
 
 class StepScrubber:
@@ -25,13 +33,19 @@ class StepScrubber:
     labels: one short text a frame.
     start: the frame shown first, the most telling one.
     interval: milliseconds a frame.
+    alt: what they show, for those who cannot see it; the first and last label by default.
 
     `.slider`, `.image` and `.label` are the widgets themselves. Raises ValueError for no frames, frames of unequal
     size, bytes that are no picture, or labels that do not match, and TypeError for what are no lists of them.
     """
 
     def __init__(
-        self, frames: Sequence[bytes], labels: Sequence[str] | None = None, start: int = 0, interval: int = 200
+        self,
+        frames: Sequence[bytes],
+        labels: Sequence[str] | None = None,
+        start: int = 0,
+        interval: int = 200,
+        alt: str | None = None,
     ):
         self.frames = _listed("frames", frames)
         self.labels = [f"step {i}" for i in range(len(self.frames))]
@@ -43,17 +57,14 @@ class StepScrubber:
         given = f"got {len(self.labels)} labels and start = {start}"
         require(fits, f"{len(self.frames)} frames need as many labels and a start among them; {given}")
         self.start, self.interval, last = start, whole("interval", interval, 1, 10**6), len(self.frames) - 1
-        layout, style = ipywidgets.Layout(width="340px"), {"description_width": "initial"}
-        self.slider = ipywidgets.IntSlider(
-            start, 0, last, description="step", continuous_update=True, layout=layout, style=style
-        )
-        self.play = ipywidgets.Play(value=start, min=0, max=last, interval=interval)
+        instance("alt", alt, (str, type(None)), "a text, or None")
+        self.alt = alt or f"Film of {last + 1} frames, from {self.labels[0]} to {self.labels[-1]}"
+        self.slider = WholeSlider(description="step", max=last, value=start, texts=self.labels, interval=self.interval)
         self.label = ipywidgets.Label(self.labels[start])
         size = ipywidgets.Layout(width=f"{width}px", height=f"{height}px")
-        self.image = ipywidgets.Image(value=self.frames[start], format="png", layout=size)
-        ipywidgets.jslink((self.play, "value"), (self.slider, "value"))
+        self.image = Picture(value=self.frames[start], format="png", tooltip=self.alt, layout=size)
         self.slider.observe(self._show, names="value")
-        self.box = ipywidgets.VBox([ipywidgets.HBox([self.play, self.slider, self.label]), self.image])
+        self.box = ipywidgets.VBox([ipywidgets.HBox([self.slider, self.label]), self.image])
 
     def _show(self, change: dict) -> None:
         self.image.value, self.label.value = self.frames[change["new"]], self.labels[change["new"]]
@@ -61,12 +72,12 @@ class StepScrubber:
     def __repr__(self) -> str:
         return f"StepScrubber({len(self.frames)} frames, from {self.labels[0]!r} to {self.labels[-1]!r})"
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         bundle: dict = {"text/plain": repr(self), "image/png": base64.b64encode(self.film()).decode()}
         if not os.environ.get("MINIDIFF_STATIC"):  # stored notebooks keep no live view: it would be dead on arrival
             live = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
             bundle["application/vnd.jupyter.widget-view+json"] = live
-        return bundle
+        return bundle, {"image/png": {"alt": self.alt}}
 
     def film(self) -> bytes:
         """All frames as an animated PNG, from frame `start` round to the one before it."""
@@ -88,15 +99,17 @@ def film(
     scale: int = 4,
     start: int = 0,
     limits: Limits = (0.0, 1.0),
+    alt: str | None = None,
 ) -> StepScrubber:
     """A scrubber over pictures of images.
 
     steps: images (N, C, H, W) for each step, values in limits.
-    labels, start: as in StepScrubber.
+    labels, start, alt: as in StepScrubber.
     columns, scale, limits: as in pixels.tile.
     """
     steps = _listed("steps", steps)
-    return StepScrubber([encode(tile(x, columns, scale=scale, limits=limits)) for x in steps], labels, start)
+    frames = [encode(tile(x, columns, scale=scale, limits=limits)) for x in steps]
+    return StepScrubber(frames, labels, start, alt=alt)
 
 
 def _listed(name: str, parts: Sequence) -> list:

@@ -213,3 +213,26 @@ def test_an_answer_that_is_given_away_is_named(said, below, named):
     assert (named in " ".join(found)) if named else found == []
     assert given_away([new_markdown_cell(below)]) == ["nothing is asked"]
     assert given_away([cell, new_markdown_cell(below), new_code_cell("1", metadata={"tags": ["solution"]})])
+
+
+def nameless(cells: list) -> list[str]:
+    """Each stored picture that says nothing to those who cannot see it."""
+    found = []
+    for k, cell in enumerate(cells):
+        for output in cell.get("outputs", []):
+            said = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+            if "image/png" in output.get("data", {}) and (not said.strip() or said == "Figure: untitled"):
+                found.append(f"cell {k}: a picture has no alternative text")
+    return found
+
+
+@pytest.mark.parametrize("path", notebooks.every(), ids=lambda path: path.name)
+def test_every_picture_says_what_it_shows(path):
+    assert nameless(nbformat.read(path, 4).cells) == []
+
+
+@pytest.mark.parametrize("alt, count", [("Two moons", 0), (" ", 1), ("Figure: untitled", 1), (None, 1)])
+def test_a_picture_that_says_nothing_is_named(alt, count):
+    metadata = {} if alt is None else {"image/png": {"alt": alt}}
+    picture = new_output("display_data", {"image/png": "", "text/plain": "a repr is none"}, metadata=metadata)
+    assert len(nameless([new_markdown_cell("x"), new_code_cell("1", outputs=[picture])])) == count

@@ -353,8 +353,9 @@ CALLS = {  # name -> function, and its arguments
     "encoded": (shown.encoded, {"frames": kind()([BLACK]), "ending": name(".png")}),
     "ours": (shown.ours, {"head": kind("bytes")(b"x"), "ending": name(".png")}),
     "StepScrubber": (widgets.StepScrubber, {"frames": kind()([pixels.encode(BLACK)]), "labels": maybe(texts, ["a"])}
-                     | {"start": whole(0), "interval": count(200)}),
-    "film": (widgets.film, {"steps": kind()([IMAGES]), "labels": maybe(texts, ["a"]), "start": whole(0)} | TILES),
+                     | {"start": whole(0), "interval": count(200), "alt": maybe(text)}),
+    "film": (widgets.film, {"steps": kind()([IMAGES]), "labels": maybe(texts, ["a"]), "start": whole(0)}
+             | {"alt": maybe(text)} | TILES),
     "Pad": (pad.Pad, {"kind": kind()("doodle"), "initial": maybe(kind("whole alike | bools alike"), torch.zeros(28, 28))}
             | {"limit": number(3.0), "most": count(5)}),
     # course

@@ -91,6 +91,7 @@ TESTS = {  # which test files can tell, the quickest first
     "show.commands": ("show/samples", "engine/commands", "house/cli", "house/outputs", "engine/cards"),
     "show.widgets": ("show/widgets",),
     "show.pad": ("show/toys",),
+    "show.slider": ("show/toys", "show/widgets"),
     "course.checks": ("course/checks",),
     "course.exercises": ("course/exercises",),
     "course.tasks.ideal_denoiser": ("course/exercises",),

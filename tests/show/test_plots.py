@@ -1,6 +1,8 @@
 """Figures show what they were given, fit the page, keep one style and leave matplotlib's own settings alone."""
 
+import base64
 import io
+from html.parser import HTMLParser
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -335,3 +337,28 @@ def test_show_gives_the_titles_to_those_who_cannot_see(monkeypatch):
     assert opened(data["image/png"]).size == (700, 200) and not plt.get_fignums()
     plots.show(plots.image_grid(RAMP, 3), alt="six greys")
     assert shown[1][0]["text/plain"] == "six greys"
+
+
+@pytest.mark.parametrize("static", ["", "1"])
+def test_a_figure_has_its_text_in_html_too_but_not_in_stored_notebooks(static, monkeypatch):
+    import IPython.display
+
+    shown = []
+    monkeypatch.setenv("MINIDIFF_STATIC", static)
+    monkeypatch.setattr(IPython.display, "display", lambda data, raw, metadata: shown.append(data))
+    plots.show(plots.image_grid(RAMP, 3), alt='a "b" < c & d')
+    (data,) = shown
+    if static:
+        assert set(data) == {"image/png", "text/plain"}
+    else:
+        texts, pictures = [], []
+
+        class Reader(HTMLParser):
+            def handle_starttag(self, tag, attrs):
+                assert tag == "img"
+                texts.append(dict(attrs)["alt"])
+                pictures.append(dict(attrs)["src"])
+
+        Reader().feed(data["text/html"])
+        assert texts == ['a "b" < c & d']
+        assert base64.b64decode(pictures[0].removeprefix("data:image/png;base64,")) == data["image/png"]

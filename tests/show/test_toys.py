@@ -206,13 +206,18 @@ def test_figures_pngs_and_images_are_shown(f, png):
 
 
 @pytest.mark.parametrize("given, kind, step", [
-    ((0, 10, 5), "IntSlider", 1), ((0, 10, 5, 5), "IntSlider", 5), ((0.0, 1, 0.5), "FloatSlider", 0.01),
-    ((0, 2, 1, 0.5), "FloatSlider", 0.5), ((-1.0, 1.0, -1.0), "FloatSlider", 0.02), ((0, 1, 1), "IntSlider", 1),
+    ((0, 10, 5), int, 1), ((0, 10, 5, 5), int, 5), ((0.0, 1, 0.5), float, 0.01),
+    ((0, 2, 1, 0.5), float, 0.5), ((-1.0, 1.0, -1.0), float, 0.02), ((0, 1, 1), int, 1),
 ])  # fmt: skip
 def test_ranges_become_sliders(given, kind, step):
     slider = live(lambda t: grey(0), t=given).controls["t"]
-    assert (type(slider).__name__, slider.step) == (kind, step)
-    assert (slider.min, slider.max, slider.value) == given[:3] and slider.description == slider.tooltip == "t"
+    assert (type(slider.value), type(slider.step), slider.step) == (kind, kind, step)
+    assert (slider.min, slider.max, slider.value) == given[:3] and slider.description == "t" and not slider.interval
+    slider.set_state({"value": 1})  # a browser sends 1 for 1.0
+    assert type(slider.value) is kind and slider.value == 1
+    for beyond, end in ((99, given[1]), (-99, given[0])):
+        slider.value = beyond
+        assert slider.value == end and type(slider.value) is kind
 
 
 def test_a_pad_can_be_a_lever():

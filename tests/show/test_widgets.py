@@ -50,11 +50,12 @@ def test_the_picture_keeps_its_size():
 def test_what_is_shown_where_no_kernel_runs(monkeypatch):
     scrubber = widgets.StepScrubber(frames(), start=2)
     monkeypatch.delenv("MINIDIFF_STATIC", raising=False)
-    live = scrubber._repr_mimebundle_()
+    live, metadata = scrubber._repr_mimebundle_()
     assert live["application/vnd.jupyter.widget-view+json"]["model_id"] == scrubber.box.model_id
     monkeypatch.setenv("MINIDIFF_STATIC", "1")
-    static = scrubber._repr_mimebundle_()
+    static, metadata = scrubber._repr_mimebundle_()
     assert set(static) == {"text/plain", "image/png"}
+    assert metadata == {"image/png": {"alt": "Film of 5 frames, from step 0 to step 4"}}
     assert static["text/plain"] == "StepScrubber(5 frames, from 'step 0' to 'step 4')"
     assert base64.b64decode(static["image/png"]) == scrubber.film()
 
@@ -82,6 +83,17 @@ def test_a_film_of_images_tiles_each_step():
 def test_a_film_in_which_nothing_moves_is_a_picture():
     one = frames()[1]
     assert widgets.StepScrubber([one, one]).film() == one
+
+
+def test_what_a_scrubber_shows_is_said_to_those_who_cannot_see_it():
+    steps = [torch.full((1, 1, 3, 3), value) for value in (0.0, 1.0)]
+    scrubber = widgets.film(steps, ["dusk", "dawn"], alt="The sun comes up")
+    assert scrubber.image.tooltip == "The sun comes up"
+    assert scrubber._repr_mimebundle_()[1] == {"image/png": {"alt": "The sun comes up"}}
+    slider = scrubber.slider
+    assert slider.texts == ["dusk", "dawn"] and slider.description == "step" and slider.interval == 200
+    with pytest.raises(TypeError, match="alt must be a text"):
+        widgets.film(steps, alt=3)
 
 
 @pytest.mark.parametrize("arguments, match", [
