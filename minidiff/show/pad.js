@@ -65,7 +65,7 @@ function render({ model, el }) {
                 if (grey) ink.fillRect(cell * (i % SIDE), cell * Math.floor(i / SIDE), cell, cell);
             });
         } else {
-            ink.fillStyle = "#CCCCCC";
+            ink.fillStyle = "#909090";
             ink.fillRect(SIZE / 2, 0, 1, SIZE);
             ink.fillRect(0, SIZE / 2, SIZE, 1);
             ink.fillStyle = "#555555";

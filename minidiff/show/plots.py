@@ -1,7 +1,8 @@
 """Figures in one style: they draw, they never compute. The only module that imports matplotlib.
 
-A figure carries one message, said in its title as a sentence. Colours have fixed meanings; each has its own line
-pattern as well, so that nothing depends on colour alone. Nothing here changes matplotlib's global settings.
+A figure carries one message, said in its title as a sentence. Colours have fixed meanings, and a contrast of at least
+3 to 1 with white; each has its own line pattern as well, so that nothing depends on colour alone. Nothing here changes
+matplotlib's global settings.
 """
 
 import base64
@@ -28,11 +29,11 @@ from ..refusals import described, number, require, whole
 from .pixels import Limits, as_array, as_pixels, default_columns, encode, tile
 
 DATA = "#4477AA"
-NOISE = "#BBBBBB"
+NOISE = "#909090"
 MODEL = "#EE6677"
 EXACT = "#222222"
 SECOND = "#228833"
-HIGHLIGHT = "#CCBB44"
+HIGHLIGHT = "#9F9235"
 LINES = {
     DATA: "solid",
     NOISE: "solid",

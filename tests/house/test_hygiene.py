@@ -1,5 +1,6 @@
 """The hygiene of stored notebooks: the committed ones are clean, and every planted offence is named."""
 
+import ast
 import copy
 import functools
 import json
@@ -236,3 +237,26 @@ def test_a_picture_that_says_nothing_is_named(alt, count):
     metadata = {} if alt is None else {"image/png": {"alt": alt}}
     picture = new_output("display_data", {"image/png": "", "text/plain": "a repr is none"}, metadata=metadata)
     assert len(nameless([new_markdown_cell("x"), new_code_cell("1", outputs=[picture])])) == count
+
+
+LETTERS = {"text", "annotate", "set_title", "set_xlabel", "set_ylabel", "suptitle", "figtext"}
+FAINT = {"NOISE", "MODEL", "HIGHLIGHT"}  # enough contrast with white for lines, 3 to 1, not for letters, 4.5 to 1
+
+
+def faint(source: str) -> list[str]:
+    """The calls that write letters in a colour too light for them."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    written = [node for node in calls if isinstance(node.func, ast.Attribute) and node.func.attr in LETTERS]
+    given = [(node, key.value) for node in written for key in node.keywords if key.arg in ("color", "c")]
+    return [ast.unparse(node) for node, value in given if FAINT & set(re.findall(r"\w+", ast.unparse(value)))]
+
+
+@pytest.mark.parametrize("path", notebooks.every(), ids=lambda path: path.name)
+def test_letters_are_dark_enough(path):
+    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    assert [call for cell in cells for call in faint(cell.source)] == []
+
+
+def test_faint_letters_are_named():
+    assert faint("ax.text(0, 1, 'a', color=plots.NOISE)") and faint("ax.set_title('a', c=MODEL)")
+    assert not faint("ax.text(0, 1, 'a', color=plots.DATA)\nax.plot([1], color=NOISE)\nax.annotate('a', (0, 1))")

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -277,6 +279,32 @@ def test_points_of_another_shape_are_refused(points):
 
 
 # One style
+
+
+def contrast(a, b="#FFFFFF"):
+    """Between two colours, from 1 to 21, as WCAG 2.2 defines it: of relative luminances, each plus 0.05."""
+    found = []
+    for colour in (a, b):
+        parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        found.append(linear @ [0.2126, 0.7152, 0.0722] + 0.05)
+    return max(found) / min(found)
+
+
+def test_contrast_is_what_wcag_says():
+    assert contrast("#000000") == pytest.approx(21) and contrast("#FFFFFF") == 1
+    assert contrast("#767676") > 4.5 > contrast("#777777")  # the lightest grey that text may have
+    assert contrast("#FF0000", "#000000") == pytest.approx(5.25, abs=0.01)
+
+
+def test_every_colour_stands_out_from_white():
+    """Lines, marks and areas by 3 to 1, letters by 4.5 to 1 (WCAG 2.2, success criteria 1.4.11 and 1.4.3)."""
+    assert {colour: contrast(colour) for colour in plots.LINES if contrast(colour) < 3} == {}
+    letters = {plots.STYLE[key] for key in plots.STYLE if key.endswith("color") and key.split(".")[0] != "axes"}
+    letters |= {plots.STYLE[f"axes.{part}color"] for part in ("title", "label", "edge")} - {"white"}
+    assert {colour: contrast(colour) for colour in letters if colour != "white" and contrast(colour) < 4.5} == {}
+    scripts = " ".join(path.read_text() for path in Path(plots.__file__).parent.glob("*.js"))
+    assert {colour: contrast(colour) for colour in re.findall("#[0-9A-F]{6}", scripts) if contrast(colour) < 3} == {}
 
 
 def grey(colour):
