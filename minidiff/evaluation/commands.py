@@ -11,6 +11,7 @@ from ..data.files import printable
 from ..engine import checkpoints
 from ..engine.cards import demand
 from ..engine.commands import add_reading, in_a_line, number, option, reading
+from ..engine.generate import SAMPLERS
 from ..engine.presets import SHIPPED
 from ..engine.runtime import runtime
 from ..networks.registry import accept
@@ -19,7 +20,7 @@ from ..refusals import require
 from . import judge
 from .score import FEATURES, JUDGED, score, score_own
 
-OWN = """{samples:,} samples, DDIM, {ddim_steps} steps, no guidance, seed {seed}, and {real:,} of {data};
+OWN = """{samples:,} samples, {how}, and {real:,} of {data};
 in the last column as many of the others. The mean, always the same, would be at a Frechet distance of {of_mean:.3g}.
 Features: {features}.
 They see whether colours, large shapes and their variety are those of the data, not whether samples are sharp or make
@@ -33,18 +34,15 @@ def add(commands) -> None:
 
 
 def _add_judge(commands) -> None:
-    said = "Compare samples of a model with real ones: DDIM, no guidance. A model of Fashion-MNIST is"
+    said = "Compare samples of a model with real ones. A model of Fashion-MNIST is"
     said += " judged by a classifier of clothes; any other, with --data, by features that need no training."
     one = commands.add_parser("judge", help="score a model's samples", description=said)
     option(one, "--checkpoint", Path, None, "a model.safetensors (default: the model that ships with minidiff)")
-    option(
-        one,
-        "--number",
-        number(int, 200, 10_000),
-        10_000,
-        "how many samples; with --data, at most half as many as it holds",
-    )
-    option(one, "--steps", number(int, 1, 10_000), 50, "DDIM steps")
+    much = "how many samples; with --data, at most half as many as it holds"
+    option(one, "--number", number(int, 200, 10_000), 10_000, much)
+    option(one, "--sampler", str, "2m", "how they are drawn", choices=sorted(SAMPLERS))
+    option(one, "--steps", number(int, 1, 10_000), 8, "from noise to data; ddim and ddpm want 50 or more")
+    option(one, "--guidance", number(float, 0, 100), 1.0, "1: none")
     option(one, "--seed", number(int, 0, 2**63 - 1), 0, "same seed, same samples")
     one.add_argument("--remake", action="store_true", help="train the judge itself again, and print its accuracy")
     one.add_argument("--record", action="store_true", help="write the result into the checkpoint's card")
@@ -62,7 +60,8 @@ def judge_command(a: argparse.Namespace) -> int:
     tensors, card = checkpoints.read(path)
     denoiser = checkpoints.assemble(path, tensors, card, None, None).eval().requires_grad_(False).float()
     demand(path, card, "data.name", *["data"] * (a.data is not None), *["record"] * a.record)
-    options = {"number": a.number, "steps": a.steps, "seed": a.seed, "device": device}
+    how = {"sampler": a.sampler, "steps": a.steps, "guidance": a.guidance, "seed": a.seed}
+    options = {"number": a.number, **how, "device": device}
     if a.data is not None:
         result = _judge_own(a, path, denoiser.to(device), card["data"], options)
     elif card["data"]["name"] == JUDGED:
@@ -70,7 +69,7 @@ def judge_command(a: argparse.Namespace) -> int:
             accept(denoiser.net, (1, 28, 28), 10)
         result = score(denoiser.to(device), **options)
         _tell(result, "images")
-        said = f"{a.number:,} samples, DDIM, {a.steps} steps, no guidance, seed {a.seed}"
+        said = f"{a.number:,} samples, {_how(a)}"
         value, error = result["agreement"], result["agreement_error"]
         print(f"{'agreement':17} {value:8.3f} +- {error:.3f}   with the classes asked for; {said}")
     else:
@@ -79,6 +78,12 @@ def judge_command(a: argparse.Namespace) -> int:
     if a.record:
         _record(path, tensors, card, result)
     return 0
+
+
+def _how(a: argparse.Namespace) -> str:
+    """How samples are drawn, in words."""
+    guided = "no guidance" if a.guidance == 1 else f"guidance {a.guidance:g}"
+    return f"{a.sampler} in {a.steps} steps, {guided}, seed {a.seed}"
 
 
 def _tell(result: dict, kind: str) -> None:
@@ -105,7 +110,7 @@ def _judge_own(a: argparse.Namespace, path: Path, denoiser: LearnedDenoiser, des
         own = from_path(a.data, **size, **reading(a))[0]
     result = score_own(denoiser, described, own, features=a.features, **options)
     _tell(result, "samples")
-    print(OWN.format(**result, data=printable(str(a.data)), real=len(own) - len(own) // 2))
+    print(OWN.format(**result, how=_how(a), data=printable(str(a.data)), real=len(own) - len(own) // 2))
     return result
 
 

@@ -8,12 +8,13 @@ from torch import Tensor
 
 from .. import data
 from ..data import Data
-from ..engine.generate import generate, streams
+from ..engine.generate import SAMPLERS, generate, streams, times_for
 from ..estimates import jackknife, random_folds
 from ..predictions import AnyDenoiser
 from ..refusals import choice, require, whole
 from ..refusals import described as said_of
-from ..schedules import start, t_max
+from ..refusals import number as real_number
+from ..schedules import start
 from .inception import inception
 from .judge import load_judge
 from .metrics import class_fidelity, frechet_distance, kernel_distance, precision_recall
@@ -24,13 +25,22 @@ LEAST, COMPONENTS = 40, 64  # real samples, and principal components at most
 
 
 def score(
-    denoiser: AnyDenoiser, *, number: int = 10_000, steps: int = 50, seed: int = 0, device: str | torch.device = "cpu"
-) -> dict[str, float]:
-    """How the judge sees `number` class-conditional samples (DDIM, no guidance) of a Fashion-MNIST denoiser.
+    denoiser: AnyDenoiser,
+    *,
+    number: int = 10_000,
+    sampler: str = "2m",
+    steps: int = 8,
+    guidance: float = 1.0,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> dict[str, Any]:
+    """How the judge sees `number` class-conditional samples of a Fashion-MNIST denoiser.
 
     denoiser: of standardised images (N, 1, 28, 28), with labels 0 to 9.
     number: how many samples, from 20 to 10,000; fewer make the distances larger.
-    steps: of DDIM.
+    sampler: a name in SAMPLERS, at its own times.
+    steps: from noise to data; guidance evaluates the denoiser twice in each.
+    guidance: 1 is the conditional model itself.
     seed: decides the samples.
     device: where they are drawn, and the denoiser lies; they are judged on the CPU, as the shipped judge was.
 
@@ -38,12 +48,12 @@ def score(
     its standard error and its floor (as many training images), and the fraction of samples that the judge assigns to
     the wanted class. Raises ValueError or TypeError for other arguments.
     """
-    number, steps, seed = whole("number", number, 20, 10_000), whole("steps", steps), whole("seed", seed, 0)
+    number, how = whole("number", number, 20, 10_000), _how(sampler, steps, guidance, seed)
     if not hasattr(denoiser, "schedule"):
         raise TypeError(f"score needs a denoiser, as minidiff.load gives, not {said_of(denoiser)}")
     judge, test, clothes = load_judge(), data.fashion_mnist("test"), data.fashion_mnist("train")
     y = torch.arange(number) % len(test.names or ())
-    x = _samples(denoiser, (1, 28, 28), number, y, steps, seed, device)
+    x = _samples(denoiser, (number, 1, 28, 28), y, device, **how)
     compared = _compared(*(judge.features(images) for images in (test.x, x, clothes.x[:number])))
     agreement = class_fidelity(judge.classify(x), y)
     return {
@@ -52,8 +62,7 @@ def score(
         "agreement": agreement.value,
         "agreement_error": agreement.error,
         "samples": number,
-        "ddim_steps": steps,
-        "seed": seed,
+        **how,
     }
 
 
@@ -64,11 +73,13 @@ def score_own(
     *,
     features: str = "values",
     number: int = 10_000,
-    steps: int = 50,
+    sampler: str = "2m",
+    steps: int = 8,
+    guidance: float = 1.0,
     seed: int = 0,
     device: str | torch.device = "cpu",
 ) -> dict[str, Any]:
-    """How near samples (DDIM, no guidance) are to data of one's own: one half is compared with, the other is the floor.
+    """How near samples are to data of one's own: one half is compared with, the other is the floor.
 
     denoiser: of samples like those of own.
     described: the data that it was trained on, as its card does: shape, shift, scale, names of the classes.
@@ -76,14 +87,16 @@ def score_own(
     features: "values", the leading `principal` components of the numbers themselves; "inception", of images, by the
         network of published FIDs.
     number: how many samples at most; no more than the second half holds.
-    steps: of DDIM.
+    sampler: a name in SAMPLERS, at its own times.
+    steps: from noise to data; guidance evaluates the denoiser twice in each.
+    guidance: 1 is the conditional model itself.
     seed: decides the samples.
     device: where they are drawn, and the denoiser lies.
 
     Returns what `score` does, without the agreement; "of_mean", what one sample, the mean, would get
     in place of all; "features", what they are. Raises ValueError for too few data, and other arguments.
     """
-    shape, names = tuple(described["shape"]), list(described["names"])
+    shape, names, how = tuple(described["shape"]), list(described["names"]), _how(sampler, steps, guidance, seed)
     require(tuple(own.x.shape[1:]) == shape, f"the real samples are {tuple(own.x.shape[1:])}, the model's {shape}")
     require(len(own) >= LEAST, f"{len(own)} real samples are too few to compare with: give at least {LEAST}")
     known = choice("features", features, FEATURES) == "values" or len(shape) == 3
@@ -91,7 +104,7 @@ def score_own(
     half, other = random_folds(len(own), 2)
     other = other[: whole("number", number, 20, 10_000)]
     y = _classes(own, names, other) if names else None
-    x = _samples(denoiser, shape, len(other), y, steps, seed, device) * described["scale"] + described["shift"]
+    x = _samples(denoiser, (len(other), *shape), y, device, **how) * described["scale"] + described["shift"]
     raw = [own.restore(own.x[half]), x, own.restore(own.x[other])]
     raw = [part.clamp(0, 1) for part in raw] if len(shape) == 3 else raw  # as a picture shows them
     if features == "inception":
@@ -102,7 +115,7 @@ def score_own(
     real, fake, rest = map(look, raw)
     said = f"{real.shape[1]:,} {kind}"
     told = {"of_mean": real.double().var(0).sum().item(), "features": said}
-    return {**_compared(real, fake, rest), **told, "samples": len(other), "ddim_steps": steps, "seed": seed}
+    return {**_compared(real, fake, rest), **told, "samples": len(other), **how}
 
 
 def _classes(own: Data, names: list[str], rows: Tensor) -> Tensor:
@@ -132,18 +145,29 @@ def principal(real: Tensor, most: int) -> tuple[Callable[[Tensor], Tensor], floa
     return lambda part: (part.flatten(1).double() - centre) @ lines / unit, share
 
 
+def _how(sampler: str, steps: int, guidance: float, seed: int) -> dict[str, Any]:
+    """How samples are drawn, checked, as the result repeats it."""
+    choice("sampler", sampler, SAMPLERS)
+    checked = {"steps": whole("steps", steps), "guidance": real_number("guidance", guidance)}
+    return {"sampler": sampler, **checked, "seed": whole("seed", seed, 0)}
+
+
 def _samples(
     denoiser: AnyDenoiser,
     shape: tuple[int, ...],
-    number: int,
     y: Tensor | None,
-    steps: int,
-    seed: int,
     device: str | torch.device,
+    *,
+    sampler: str,
+    steps: int,
+    guidance: float,
+    seed: int,
 ) -> Tensor:
-    """Samples (number, *shape) on the CPU, each from a stream of its own."""
-    noise = start(denoiser.schedule, t_max(denoiser.schedule), (number, *shape), streams(seed, range(number)))
-    return generate(denoiser, noise.to(device), y if y is None else y.to(device), steps=steps).cpu()
+    """Samples of a shape (N, *) on the CPU, each from a stream of its own."""
+    times, own = times_for(sampler, denoiser.schedule, steps), streams(seed, range(shape[0]))
+    noise, y = start(denoiser.schedule, float(times[0]), shape, own).to(device), y if y is None else y.to(device)
+    step, guidance = SAMPLERS[sampler](1.0), guidance if y is not None else 1.0
+    return generate(denoiser, noise, y, step=step, times=times, guidance=guidance, generator=own).cpu()
 
 
 def _compared(real: Tensor, fake: Tensor, others: Tensor) -> dict[str, float]:

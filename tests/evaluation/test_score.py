@@ -22,11 +22,12 @@ from minidiff.estimates import jackknife, random_folds
 from minidiff.evaluation.metrics import class_fidelity, frechet_distance, kernel_distance, precision_recall
 from minidiff.evaluation.score import principal, score, score_own
 from minidiff.exact import of_gaussian
-from minidiff.guidance import given
+from minidiff.guidance import extrapolate, given
 from minidiff.networks import MLP, UNet
 from minidiff.predictions import Denoiser, LearnedDenoiser, Prediction
-from minidiff.samplers import ddim_step, last, sample
-from minidiff.schedules import SCHEDULES, cosine, evaluate, start, t_max, uniform_times
+from minidiff.samplers import ddpm_step, last, sample
+from minidiff.schedules import SCHEDULES, cosine, evaluate, karras_times, start, t_max, uniform_times
+from minidiff.solvers import dpm_solver_2m
 
 NAMES = tuple("abcd")
 
@@ -63,6 +64,7 @@ def drawn(schedule=cosine, stubborn=None):
 
     def predict(x_t, t, y=None):
         alpha, sigma = evaluate(schedule, t)
+        y = torch.zeros(len(x_t)) if y is None else y  # what guidance leads away from
         shown = y + (y == stubborn) if stubborn is not None else y
         centre = shown[:, None, None, None] / 10
         eps = (x_t - alpha * centre) / (0.3 * alpha + sigma)
@@ -71,14 +73,13 @@ def drawn(schedule=cosine, stubborn=None):
     return Denoiser(schedule, predict)
 
 
-def own_noise(schedule, number, seed):
-    return start(schedule, t_max(schedule), (number, 1, 28, 28), streams(seed, range(number)))
-
-
-def by_hand(denoiser, number, steps, seed):
+def by_hand(denoiser, number, steps, seed, guidance=1.0):
+    """By 2M on Karras' levels, with or without guidance."""
     y = torch.tensor([k % len(NAMES) for k in range(number)])
-    times = uniform_times(steps, t_max(denoiser.schedule))
-    return y, last(sample(ddim_step, given(denoiser, y=y), own_noise(denoiser.schedule, number, seed), times))
+    times = karras_times(steps, low=0.02, schedule=denoiser.schedule)
+    guided = extrapolate(given(denoiser, y=y), given(denoiser, y=None), guidance)
+    noise = start(denoiser.schedule, float(times[0]), (number, 1, 28, 28), streams(seed, range(number)))
+    return y, last(sample(dpm_solver_2m(), guided, noise, times))
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "flow", "edm"])
@@ -106,7 +107,8 @@ def test_every_number_compares_what_it_says(schedule, number, steps, seed):
     ]
     assert_close([got[f"{name}_floor"] for name in wanted], [float(floor) for floor in floors])
     assert got["floor"] == got["frechet_distance_floor"]  # under the name that older cards use
-    assert (got["samples"], got["ddim_steps"], got["seed"]) == (number, steps, seed)
+    assert (got["samples"], got["seed"]) == (number, seed)
+    assert (got["sampler"], got["steps"], got["guidance"]) == ("2m", steps, 1.0)
     assert got["agreement"] == 1.0 and class_fidelity(Judge().classify(x), y).value == 1.0
 
 
@@ -116,6 +118,20 @@ def test_precision_and_recall_ask_as_many_real_images_as_there_are_samples():
     real, fake = Judge().features(TEST.x[:40]), Judge().features(x)
     got = score(drawn(), number=40, steps=3)
     assert_close([got["precision"], got["recall"]], [*precision_recall(real, fake)])
+
+
+def test_guidance_and_sampler_are_those_asked_for(monkeypatch):
+    _, x = by_hand(drawn(), 60, 4, 0, guidance=2.5)
+    got = score(drawn(), number=60, steps=4, guidance=2.5)
+    wanted = frechet_distance(Judge().features(x), Judge().features(TEST.x))
+    assert_close(got["frechet_distance"], float(wanted), rtol=1e-4, atol=0)
+    y, own = torch.arange(60) % len(NAMES), streams(5, range(60))
+    noise = start(cosine, t_max(cosine), (60, 1, 28, 28), own)
+    x = last(sample(ddpm_step, given(drawn(), y=y), noise, uniform_times(3, t_max(cosine)), generator=own))
+    got = score(drawn(), number=60, sampler="ddpm", steps=3, seed=5)
+    wanted = frechet_distance(Judge().features(x), Judge().features(TEST.x))
+    assert_close(got["frechet_distance"], float(wanted), rtol=1e-4, atol=0)
+    assert (got["sampler"], got["steps"], got["guidance"]) == ("ddpm", 3, 1.0)
 
 
 @pytest.mark.parametrize("stubborn", [0, 2])
@@ -131,12 +147,13 @@ def test_the_seed_decides_the_samples():
     assert one == again and one["frechet_distance"] != two["frechet_distance"]
 
 
-def test_unless_told_otherwise_ten_thousand_samples_of_fifty_steps(monkeypatch):
+def test_unless_told_otherwise_ten_thousand_samples_of_2m_without_guidance(monkeypatch):
     class Asked(Exception):
         pass
 
     def generate(denoiser, noise, y, **options):
-        assert torch.equal(noise, own_noise(cosine, 10_000, 0)) and options == {"steps": 50}
+        assert noise.shape == (10_000, 1, 28, 28) and options["guidance"] == 1.0
+        assert_close(options["times"], karras_times(8, low=0.02, schedule=cosine))
         raise Asked
 
     monkeypatch.setattr(sys.modules["minidiff.evaluation.score"], "generate", generate)
@@ -208,7 +225,7 @@ def test_one_half_is_compared_with_and_the_other_is_the_floor():
     assert not set(half.tolist()) & set(rest.tolist())
     assert score_own(exact(own), told_of(own), own, number=30, steps=2, seed=0) == got
     assert score_own(exact(own), told_of(own), own, number=30, steps=2, seed=1) != got
-    elsewhere = score_own(exact(own), told_of(own), other, number=30, steps=2)  # in the model's units, not in theirs
+    elsewhere = score_own(exact(own), told_of(own), other, number=30)  # in the model's units, not in theirs
     assert elsewhere["frechet_distance"] < 1
 
 
@@ -283,7 +300,7 @@ def test_ones_own_pictures_get_a_number_and_what_it_says(mine, capsys):
     metrics = checkpoints.read(mine / "mine.safetensors")[1]["record"]["metrics"]
     assert f"frechet distance  {metrics['frechet_distance']:8.3f} +- {metrics['frechet_distance_error']:.3f}" in out
     assert f"real samples in place of samples: {metrics['frechet_distance_floor']:.3f}" in out
-    assert f"22 samples, DDIM, 2 steps, no guidance, seed 0, and 22 of {mine / 'mine'}" in out
+    assert f"22 samples, 2m in 2 steps, no guidance, seed 0, and 22 of {mine / 'mine'}" in out
     assert "2 leading principal components of the numbers themselves" in out and "held out of training" in out
     assert metrics["samples"] == 22 and metrics["features"] in out
 

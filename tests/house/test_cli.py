@@ -385,10 +385,12 @@ def test_judge_shows_every_score_with_its_error_and_its_floor(capsys, monkeypatc
         return told | {"agreement": 0.9, "agreement_error": 0.01}
 
     monkeypatch.setattr("minidiff.evaluation.commands.score", score)
-    assert run("judge", "--number", 300, "--steps", 7, "--seed", 2) == 0
+    assert run("judge", "--number", 300, "--steps", 7, "--seed", 2, "--guidance", 1.25) == 0
     out = capsys.readouterr().out
-    assert asked == [{"number": 300, "steps": 7, "seed": 2, "device": torch.device("cpu")}]
+    assert asked == [
+        {"number": 300, "sampler": "2m", "steps": 7, "guidance": 1.25, "seed": 2, "device": torch.device("cpu")}
+    ]
     for line in ("frechet distance     0.000 +- 0.100   real images in place of samples: 0.200",
                  "recall               3.000 +- 3.100   real images in place of samples: 3.200",
-                 "agreement            0.900 +- 0.010   with the classes asked for; 300 samples, DDIM, 7 steps, no guidance, seed 2"):  # fmt: skip
+                 "agreement            0.900 +- 0.010   with the classes asked for; 300 samples, 2m in 7 steps, guidance 1.25, seed 2"):  # fmt: skip
         assert line in out

@@ -308,7 +308,7 @@ CALLS = {  # name -> function, and its arguments
                  | {"schedule": maybe(schedule)}),
     "begin": (engine.begin, {"name": name("two-moons"), "seed": whole(0), "steps": maybe(count, 5)}
               | {"minutes": maybe(number), "batch": maybe(count, 4), "lr": maybe(number, 0.1)}
-              | {"init": maybe(path), "device": maybe(name, "cpu"), "own": maybe(kind())}),
+              | {"init": maybe(path), "device": maybe(name, "cpu"), "own": maybe(kind()), "levels": maybe(name, "lognormal")}),
     "resume": (engine.resume, {"folder": path("folder"), "steps": maybe(kind("", *FILES), 5), "path": maybe(path)}
                | {"device": maybe(kind("", *FILES), "cpu")}),
     "runtime": (engine.runtime, {"asked": maybe(name, "cpu")}),
