@@ -355,6 +355,11 @@ def asked(trials: list[Trial], known: dict[Key, str], copies: list[Path], verdic
     ((original, verdict),) = replayed([(None, stages, [])], WALL, WALL, copies[:1])
     if verdict:
         raise RuntimeError(f"the original itself is caught by {verdict}: mend that first")
+    quickest = [name for _, name in sorted((seconds, name) for name, (seconds, _) in original.watched.items())]
+    for _, verdict in replayed([(None, [], quickest)] * bool(quickest), WALL, WALL, copies[:1]):
+        if verdict:  # and so it would catch any mutant
+            said = (copies[0] / "replay.log").read_text()[-3000:]
+            raise RuntimeError(f"{verdict} fails when the quickest tests come first: mend that first\n{said}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = 30 + 3 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     wall = 60 + 5 * len(copies) * (time.monotonic() - begun)

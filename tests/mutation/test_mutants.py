@@ -143,6 +143,16 @@ def test_a_broken_original_is_refused(tmp_path):
     assert status == 2 and "the original itself is caught by tests/maths/test_guidance.py::test_mix" in said
 
 
+@pytest.mark.slow
+def test_a_test_that_lives_by_the_order_is_refused(tmp_path):
+    """Quick tests are asked first: one that fails then would catch whatever comes."""
+    ordered = (
+        WEAK + "    import time; time.sleep(0.2); globals()['seen'] = 1\n\n\ndef test_after():\n    mix(1, 1); seen\n"
+    )
+    status, said = hunt(tmp_path, ordered)
+    assert status == 2 and "test_after fails when the quickest tests come first" in said
+
+
 def test_the_known_equivalents_have_reasons():
     assert all(len(reason) > 20 for reason in equivalents(ROOT / "tests" / "mutation" / "equivalent.txt").values())
 
