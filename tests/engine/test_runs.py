@@ -83,6 +83,16 @@ def test_a_run_begins_with_the_presets_settings_on_the_cosine_path():
     assert begin("pictures").settings["augment"] == ["shift", "flip"]
 
 
+@pytest.mark.parametrize("given, beyond", [
+    ({"batch": 1}, 0), ({"batch": 2**16}, 2**16 + 1), ({"lr": 0.5}, -0.1), ({"lr": 1000}, 1000.5),
+    ({"levels": "uniform_angle"}, "uniform"), ({"levels": "lognormal_wide"}, 3),
+])  # fmt: skip
+def test_batch_learning_rate_and_levels_may_be_chosen(given, beyond):
+    assert begin("other", **given).settings == begin("other").settings | given
+    with pytest.raises((ValueError, TypeError)):
+        begin("other", **dict.fromkeys(given, beyond))
+
+
 @pytest.mark.parametrize("flag", [False, True])
 def test_what_the_device_can_do_is_written_into_the_settings(flag, monkeypatch):
     monkeypatch.setattr(runs, "fast_bf16", lambda device: flag)
