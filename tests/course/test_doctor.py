@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from minidiff import data
-from minidiff.course import doctor, lab  # noqa: F401: imported first under a patched `files`, lab would keep the patch
+from minidiff.course import doctor, lab  # noqa: F401 - a lab that first meets a patched `files` would keep the patch
 from minidiff.data import files, images
 from minidiff.engine import checkpoints, presets
 
