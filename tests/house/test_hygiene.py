@@ -1,6 +1,7 @@
 """The hygiene of stored notebooks: the committed ones are clean, and every planted offence is named."""
 
 import ast
+import base64
 import copy
 import functools
 import json
@@ -12,6 +13,7 @@ import turns
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from minidiff.course import notebooks
+from minidiff.show import plots
 
 
 @pytest.mark.parametrize("path", notebooks.every(), ids=lambda path: path.name)
@@ -237,6 +239,28 @@ def test_a_picture_that_says_nothing_is_named(alt, count):
     metadata = {} if alt is None else {"image/png": {"alt": alt}}
     picture = new_output("display_data", {"image/png": "", "text/plain": "a repr is none"}, metadata=metadata)
     assert len(nameless([new_markdown_cell("x"), new_code_cell("1", outputs=[picture])])) == count
+
+
+@pytest.mark.slow
+def test_exports_say_what_pictures_show(monkeypatch):
+    """A stored picture by nbconvert's classic template, one that a reader's kernel has just drawn by the default, too."""
+    import IPython.display
+    from nbconvert import HTMLExporter
+
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", lambda data, raw, metadata: shown.append((data, metadata)))
+    for static in ("1", ""):
+        monkeypatch.setenv("MINIDIFF_STATIC", static)
+        plots.show(plots.panels(width=1, height=1)[0], "up & away")
+    coded = [data | {"image/png": base64.b64encode(data["image/png"]).decode()} for data, _ in shown]
+    stored, live = (
+        new_output("display_data", data, metadata=meta) for data, (_, meta) in zip(coded, shown, strict=True)
+    )
+    for output, template in ((stored, "classic"), (live, "lab")):
+        page, _ = HTMLExporter(template_name=template).from_notebook_node(
+            new_notebook(cells=[new_code_cell("1", outputs=[output])])
+        )
+        assert re.findall(r'<img[^>]*\salt="([^"]*)"', page) == ["up &amp; away"]
 
 
 LETTERS = {"text", "annotate", "set_title", "set_xlabel", "set_ylabel", "suptitle", "figtext"}
