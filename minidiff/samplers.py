@@ -280,4 +280,5 @@ def refuse_noise(t: float, s: float, eta: float = 1.0, temperature: float = 1.0)
     temperature: multiplies fresh noise, at least 0.
     """
     t, s, eta, _ = number("t", t), number("s", s), number("eta", eta, 0, 1), number("temperature", temperature, 0)
-    require(not eta or s <= t, f"fresh noise has no meaning towards more noise ({t} to {s}): use ddim_step, eta = 0")
+    way = f"towards more noise (t = {t:g} to s = {s:g})"
+    require(not eta or s <= t, f"fresh noise has no meaning {way}: use ddim_step, eta = 0")
