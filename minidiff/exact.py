@@ -5,14 +5,13 @@ They take a label too: y, an int or (B,) int64, keeps one component or one class
 number of components or classes, keeps all. Data may be tensors, NumPy arrays or lists; answers have x_t's dtype.
 """
 
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .predictions import Denoiser, Prediction, solve
-from .refusals import data, require, tensor, whole
+from .refusals import broadcast, data, require, tensor, whole
 from .schedules import Schedule, Time, at
 
 CHUNK = 2**24  # distances held at a time: 64 MB in float32
@@ -32,9 +31,7 @@ def of_gaussian(mean: Tensor | float, std: Tensor | float, schedule: Schedule) -
     def predict(x_t: Tensor, t: Time) -> Prediction:
         x = _wide(x_t)
         alpha, sigma = at(schedule, t, x)
-        if not _broadcast(x.shape, mean.shape, std.shape):
-            said = f"mean has the shape {tuple(mean.shape)} and std {tuple(std.shape)}"
-            raise ValueError(f"{said}, which do not broadcast against a sample, {tuple(x.shape[1:])}")
+        broadcast("mean and std", x.shape, mean.shape, std.shape)
         gain = alpha * std**2 / (alpha**2 * std**2 + sigma**2).clamp(min=TINY)
         x0 = mean + gain * (x - alpha * mean)
         return solve(x_t, x0.to(x_t), "x0", schedule, t)
@@ -102,15 +99,6 @@ def of_points(points: Tensor, schedule: Schedule, labels: Tensor | None = None, 
         return solve(x_t, x0.reshape(x_t.shape).to(x_t), "x0", schedule, t)
 
     return Denoiser(schedule, predict)
-
-
-@cache
-def _broadcast(shape: torch.Size, *others: torch.Size) -> bool:
-    """Whether the others broadcast against a shape, and leave it as it is."""
-    try:
-        return torch.broadcast_shapes(shape, *others) == shape
-    except RuntimeError:
-        return False
 
 
 def _wide(x_t: Tensor) -> Tensor:

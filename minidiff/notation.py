@@ -108,8 +108,7 @@ def from_diffusers(config: Mapping) -> tuple[Schedule, str]:
     schedulers with `shift` and without betas, and of others with `use_flow_sigmas`. What only chooses times or a
     sampler is not used; a key that is not known is refused.
     """
-    if not isinstance(config, Mapping):
-        raise TypeError(f"from_diffusers takes a configuration, such as scheduler.config; got {type(config).__name__}")
+    instance("config", config, Mapping, "a configuration, such as scheduler.config")
     has_betas = "beta_schedule" in config
     if not has_betas and ("shift" not in config or "sigma_data" in config):
         kinds = "a beta_schedule, or the shift of flow matching; for EDM's, choose edm and the target 'edm' yourself"
@@ -124,8 +123,7 @@ def from_diffusers(config: Mapping) -> tuple[Schedule, str]:
     on_flow = not has_betas or config.get("use_flow_sigmas")
     prediction = config.get("prediction_type", "flow_prediction" if on_flow else "epsilon")
     names = list(OUTPUTS)[: 4 if on_flow else 3]
-    known_type = f"unknown prediction_type {prediction!r} for this path; known: {', '.join(names)}"
-    require(prediction in names, known_type)
+    require(prediction in names, f"unknown prediction_type {prediction!r} for this path; known: {', '.join(names)}")
     table = betas(**{key: config[key] for key in BETA_KEYS if key in config})
     table = zero_snr(table) if flag(ZERO_SNR, config.get(ZERO_SNR, False)) else table
     return flow if on_flow else from_betas(table), OUTPUTS[prediction][1]

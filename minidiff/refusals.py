@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache, wraps
 from inspect import signature
 from numbers import Integral
 from pathlib import Path
@@ -125,17 +126,16 @@ def flag(name: str, value: Any) -> bool:
 
 def generator(value: Any) -> torch.Generator | None:
     """Where random numbers come from: a torch.Generator, or None for torch's own. Raises TypeError."""
-    if value is not None and not isinstance(value, torch.Generator):
-        raise TypeError(f"generator must be a torch.Generator or None, not {described(value)}")
-    return value
+    return instance("generator", value, (torch.Generator, type(None)), "a torch.Generator or None")
 
 
 def random_source(value: Any) -> Any:
     """Where random numbers come from: a torch.Generator, NumPy's in a list, one a sample, or None. Raises TypeError."""
     streams = isinstance(value, list) and all(isinstance(one, np.random.Generator) for one in value)
     if not (streams or value is None or isinstance(value, torch.Generator)):
-        said = described(value)
-        raise TypeError(f"generator must be a torch.Generator, or a list of NumPy's, one a sample; got {said}")
+        raise TypeError(
+            f"generator must be a torch.Generator or a list of NumPy's, one a sample; got {described(value)}"
+        )
     return value
 
 
@@ -183,6 +183,16 @@ def floats(name: str, value: Any) -> Tensor:
     return found
 
 
+def of_floats(curve: Callable) -> Callable:
+    """A function of times that is given them as `floats`, whatever held them; it raises what that raises."""
+
+    @wraps(curve)
+    def checked(t: Any, *more: Any, **named: Any) -> Any:
+        return curve(floats("t", t), *more, **named)
+
+    return checked
+
+
 def integers(name: str, value: Any) -> Tensor:
     """Whole numbers as an int64 tensor, from what `tensor` takes. Raises ValueError for floats and booleans."""
     found = tensor(name, value)
@@ -205,6 +215,21 @@ def data(name: str, value: Any, ndim: int = 0) -> Tensor:
     require(numbers.isfinite().all(), f"{name} must hold finite numbers only, neither NaN nor infinity")
     require(numbers.ndim >= ndim, f"{name} must have at least {ndim} dimensions; got shape {tuple(numbers.shape)}")
     return numbers if numbers.is_floating_point() else numbers.float()
+
+
+@cache
+def broadcast(name: str, shape: torch.Size, *others: torch.Size) -> None:
+    """Raise ValueError unless tensors of these other shapes broadcast against a batch's and leave it as it is.
+
+    name: what they are called in the sentence.
+    shape: (B, *), the batch's.
+    others: theirs.
+    """
+    try:
+        fits = torch.broadcast_shapes(shape, *others) == shape
+    except RuntimeError:
+        fits = False
+    require(fits, f"{name}, of shapes {[*map(tuple, others)]}, do not broadcast against a sample, {tuple(shape[1:])}")
 
 
 def _converted(name: str, value: Any, dtype: torch.dtype | None) -> Tensor:

@@ -79,9 +79,7 @@ def monotone(schedule: Schedule, times: Any, rising: bool = True) -> list[float]
     gaps = [s - t for t, s in pairwise(floats)] if given.ndim == 1 else []
     strict = gaps and (all(gap < 0 for gap in gaps) or (rising and all(gap > 0 for gap in gaps)))
     require(strict, "times must be 1-D and strictly decreasing, at least two of them, as from uniform_times(50)")
-    for t in (floats[0], floats[-1]):
-        refuse_time(schedule, t)
-    return floats
+    return [refuse_time(schedule, t) for t in floats]
 
 
 def refuse_no_step(step: Step) -> None:

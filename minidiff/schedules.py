@@ -10,7 +10,7 @@ To add a schedule, write one function of a tensor.
 
 import math
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from types import FunctionType
 from typing import Any
 from weakref import ref
@@ -19,7 +19,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .refusals import call, choice, described, floats, instance, number, random_source, require, samples, tensor, whole
+from .refusals import (
+    call,
+    choice,
+    described,
+    floats,
+    instance,
+    number,
+    of_floats,
+    random_source,
+    require,
+    samples,
+    tensor,
+    whole,
+)
 
 Schedule = Callable[[Tensor], tuple[Tensor, Tensor]]
 Time = float | Tensor  # a Python float while sampling; a tensor, () or (B,), while training
@@ -27,24 +40,14 @@ Time = float | Tensor  # a Python float while sampling; a tensor, () or (B,), wh
 Random = torch.Generator | list[np.random.Generator] | None
 
 
-def _of_floats(schedule: Callable) -> Callable:
-    """The schedule, given its times as a tensor of floats whatever held them; TypeError or ValueError for others."""
-
-    @wraps(schedule)
-    def checked(t: Tensor, *ends: float, **named: float) -> tuple[Tensor, Tensor]:
-        return schedule(floats("t", t), *ends, **named)
-
-    return checked
-
-
-@_of_floats
+@of_floats
 def linear_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tuple[Tensor, Tensor]:
     """DDPM's linear betas in continuous time (Song et al. 2021, Eq. 33); t in [0, 1]."""
     _refuse_betas(beta_min, beta_max)
     return _preserving(-0.5 * (beta_min * t + (beta_max - beta_min) * t**2 / 2))
 
 
-@_of_floats
+@of_floats
 def quadratic_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tuple[Tensor, Tensor]:
     """Betas whose square root is linear in t, so they start more gently; t in [0, 1].
 
@@ -61,14 +64,14 @@ def _refuse_betas(low: float, high: float) -> None:
     require(rise, f"betas must rise from beta_min to beta_max, 0 or more; got {low} and {high}")
 
 
-@_of_floats
+@of_floats
 def cosine(t: Tensor) -> tuple[Tensor, Tensor]:
     """A quarter turn from data to noise (Nichol & Dhariwal 2021, Eq. 17, with s = 0); t in [0, 1]."""
     turn = math.pi / 2 * t
     return torch.cos(turn).abs(), torch.sin(turn)  # abs: in float32 the cosine of a right angle is -4e-8
 
 
-@_of_floats
+@of_floats
 def sigmoid(t: Tensor, start: float = -3.0, end: float = 3.0) -> tuple[Tensor, Tensor]:
     """alpha^2 falls along a logistic curve, gently at both ends (Jabri et al. 2023; Chen 2023); t in [0, 1].
 
@@ -82,7 +85,7 @@ def sigmoid(t: Tensor, start: float = -3.0, end: float = 3.0) -> tuple[Tensor, T
     return signal.sqrt(), noise.sqrt()
 
 
-@_of_floats
+@of_floats
 def edm(t: Tensor) -> tuple[Tensor, Tensor]:
     """Variance exploding: nothing shrinks and time IS the noise level (Karras et al. 2022, Table 1); t >= 0."""
     return torch.ones_like(t), t
@@ -91,7 +94,7 @@ def edm(t: Tensor) -> tuple[Tensor, Tensor]:
 edm.t_max = 80.0  # type: ignore[attr-defined]  # the largest noise level of their Table 1; churn goes above it
 
 
-@_of_floats
+@of_floats
 def flow(t: Tensor) -> tuple[Tensor, Tensor]:
     """The straight line of flow matching (Lipman et al. 2023, Eq. 22, with time reversed); t in [0, 1]."""
     return 1 - t, t
@@ -121,10 +124,10 @@ def from_betas(betas: Tensor) -> Schedule:
     return table
 
 
-def _refuse_no_table(betas: Tensor) -> Tensor:
+def _refuse_no_table(betas: Tensor, least: int = 1) -> Tensor:
     betas = tensor("betas", betas, torch.float64).cpu()
-    inside = betas.ndim == 1 and len(betas) > 0 and ((betas > 0) & (betas <= 1)).all() and (betas[:-1] < 1).all()
-    require(inside, "betas must be a 1-D tensor of numbers between 0 and 1, one a step; only the last may be 1")
+    inside = betas.ndim == 1 and len(betas) >= least and ((betas > 0) & (betas <= 1)).all() and (betas[:-1] < 1).all()
+    require(inside, f"betas must be {least} or more numbers between 0 and 1, (T,), one a step; only the last may be 1")
     return betas
 
 
@@ -134,8 +137,7 @@ def zero_snr(betas: Tensor) -> Tensor:
     betas: (T,) in (0, 1), T >= 2. sqrt(alpha-bar) is shifted to end in 0 and scaled to begin as before. A network that
     predicts the noise says nothing of x0 there: predict "v". Raises ValueError for others.
     """
-    root = torch.cumprod(1 - _refuse_no_table(betas), 0).sqrt()
-    require(len(root) > 1, "a table of one beta has no end of its own: give at least two")
+    root = torch.cumprod(1 - _refuse_no_table(betas, 2), 0).sqrt()
     bar = torch.nn.functional.pad((root - root[-1]) * (root[0] / (root[0] - root[-1])), (1, 0), value=1.0) ** 2
     return 1 - bar[1:] / bar[:-1]
 

@@ -87,7 +87,7 @@ def test_order_on_a_table(make, want):
 def test_three_evaluations_are_finer_than_two(schedule):
     """Of third order where the two lower steps at the start do not show, as from Karras' large noise."""
     grid = karras_times(129, 0.02, 20.0)[:-1] if schedule is edm else uniform_times(128, 0.9, 0.1)
-    assert error(dpm_solver_3m(), schedule, grid) < 0.1 * error(dpm_solver_2m(), schedule, grid)
+    assert error(dpm_solver_3m(), schedule, grid) < 0.2 * max(error(dpm_solver_2m(), schedule, grid), 1e-5)
     if schedule in (edm, linear_beta):
         assert abs(order(dpm_solver_3m, schedule, 256) - 3) < 0.15
 
