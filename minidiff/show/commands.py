@@ -178,7 +178,7 @@ def _walked(a: argparse.Namespace, denoiser: LearnedDenoiser, described: dict, y
     )
     for frame, t in zip(x[:-1], times[kept].tolist(), strict=False):
         frame /= math.hypot(*evaluate(schedule, t))
-    return x * described["scale"] + described["shift"]
+    return x.mul_(described["scale"]).add_(described["shift"])  # in place, as a film is large
 
 
 def _arrays(a: argparse.Namespace, x: Tensor, y: Tensor | None, card: dict) -> bytes:

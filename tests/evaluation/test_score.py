@@ -225,6 +225,8 @@ def test_one_half_is_compared_with_and_the_other_is_the_floor():
     assert not set(half.tolist()) & set(rest.tolist())
     assert score_own(exact(own), told_of(own), own, number=30, steps=2, seed=0) == got
     assert score_own(exact(own), told_of(own), own, number=30, steps=2, seed=1) != got
+    assert score_own(exact(own), told_of(own), own, number=20, steps=1)["samples"] == 20
+    assert score_own(exact(own), told_of(own), own, number=10_000, steps=1)["samples"] == 50
     elsewhere = score_own(exact(own), told_of(own), other, number=30)  # in the model's units, not in theirs
     assert elsewhere["frechet_distance"] < 1
 
@@ -241,8 +243,8 @@ def test_as_many_are_drawn_of_each_class_as_the_data_have(monkeypatch):
     assert torch.equal(asked.pop(), y[random_folds(80, 2)[1]] + 1)
     score_own(exact(own), told_of(own, names=["a", "b", "c"]), own, steps=1)
     assert torch.equal(asked.pop(), torch.arange(40) % 3)
-    score_own(exact(own), told_of(own), named, steps=1)
-    assert asked.pop() is None
+    result = score_own(exact(own), told_of(own), named)
+    assert asked.pop() is None and (result["sampler"], result["steps"]) == ("2m", 8)
     with pytest.raises(ValueError, match="does not know the classes c:"):
         score_own(exact(own), told_of(own, names=["b"]), named)
 
@@ -267,6 +269,7 @@ def test_pictures_are_seen_as_they_are_shown(monkeypatch):
     (cloud(40), {}, {"features": "inception"}, "Inception-v3 sees images"),
     (cloud(40), {}, {"features": "pixels"}, "one of 'values', 'inception'"),
     (cloud(40), {}, {"number": 19}, "number"),
+    (cloud(40), {}, {"number": 10_001}, "number"),
     (Data(torch.ones(40, 2)), {}, {"steps": 1}, "all real samples are the same"),
 ])  # fmt: skip
 def test_what_cannot_be_compared_is_refused(own, more, options, said):
