@@ -48,7 +48,8 @@ def dpm_solver_2m(eta: float = 0.0) -> Step:
 def dpm_solver_3m() -> Step:
     """DPM-Solver++ of third order: DDIM, with the average over the step of the parabola through the last three x0.
 
-    The authors' code, and so diffusers', takes half of the parabola's curvature, and so is of second order.
+    The first two steps are of lower order; where they begin in pure noise it does not show. The authors' code, and
+    diffusers' with it, takes half of the parabola's curvature and stays of second order.
     """
     return _multistep(3, 0.0, correct=False)
 
