@@ -38,7 +38,7 @@ def drawn(samples: Tensor, around: Tensor | None = None, scale: int | None = Non
     if samples.ndim == 4:
         columns = -int(-(len(samples) ** 0.5) // 1)
         across = max(1, 448 // (columns * samples.shape[3]))
-        return tile(samples.clamp(0, 1), columns, scale=across if scale is None else scale)
+        return tile(samples, columns, scale=across if scale is None else scale)
     return _axes(samples, samples if around is None else tensor("around", around, finite=True).float())
 
 

@@ -226,10 +226,14 @@ def test_every_file_holds_the_same_samples(kind, model, tmp_path, capsys):
 @pytest.mark.parametrize("kind", ["points", "signals"])
 def test_what_is_drawn_on_axes_makes_a_film_too(kind, model, tmp_path):
     path = model(kind)
-    assert run(path, tmp_path / "a.apng") == run(path, tmp_path / "a.png") == 0
+    more = ("--sampler", "ddpm")
+    assert run(path, tmp_path / "a.apng", *more) == run(path, tmp_path / "a.png", *more) == 0
     film, times = shown(tmp_path / "a.apng")
     assert len(film) == 4 and times == [300] * 3 + [HELD] and np.abs(film[0] - film[-1]).max() > 50
     np.testing.assert_array_equal(film[-1], shown(tmp_path / "a.png")[0][0])
+    moments = walk(path, 3, 3)
+    off = np.abs(film[0] - drawn(moments[0], moments[-1]))  # on the axes of the end
+    assert off.mean() < 0.1 * np.abs(film[0] - film[-1]).mean()
 
 
 def test_a_walk_is_shown_at_the_datas_own_variance(model, tmp_path, monkeypatch):
