@@ -18,7 +18,7 @@ from ..refusals import described, function, instance, number, require
 from ..show import plots
 from ..show.pixels import encode, tile
 from ..show.slider import Slider, WholeSlider
-from ..show.widgets import Picture
+from ..show.widgets import _Picture as Picture
 
 
 class Lever:

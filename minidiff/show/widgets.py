@@ -20,7 +20,7 @@ from .pixels import Limits, encode, tile
 from .slider import WholeSlider
 
 
-class Picture(ipywidgets.Image):
+class _Picture(ipywidgets.Image):
     """A picture by its bytes, with a tooltip, by which screen readers name it."""
 
     description = traitlets.Unicode().tag(sync=True)  # an Image has none, but with a tooltip its view asks for it
@@ -62,7 +62,7 @@ class StepScrubber:
         self.slider = WholeSlider(description="step", max=last, value=start, texts=self.labels, interval=self.interval)
         self.label = ipywidgets.Label(self.labels[start])
         size = ipywidgets.Layout(width=f"{width}px", height=f"{height}px")
-        self.image = Picture(value=self.frames[start], format="png", tooltip=self.alt, layout=size)
+        self.image = _Picture(value=self.frames[start], format="png", tooltip=self.alt, layout=size)
         self.slider.observe(self._show, names="value")
         self.box = ipywidgets.VBox([ipywidgets.HBox([self.slider, self.label]), self.image])
 
