@@ -83,7 +83,7 @@ TESTS = {  # which test files can tell, the quickest first
     "evaluation.metrics": ("evaluation/metrics", "peers/metrics_peers"),
     "evaluation.judge": ("evaluation/judge",),
     "evaluation.inception": ("evaluation/judge",),
-    "evaluation.score": ("evaluation/score",),
+    "evaluation.score": ("evaluation/score", "house/nonsense"),
     "evaluation.commands": ("evaluation/score", "engine/commands", "house/cli"),
     "show.pixels": ("show/plots", "show/widgets"),
     "show.plots": ("show/plots",),
