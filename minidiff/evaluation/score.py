@@ -110,11 +110,11 @@ def score_own(
     if features == "inception":
         kind, look = "features of Inception-v3", lambda part: inception(part.mul(255).round().byte())
     else:
-        look, share = principal(raw[0], max(1, min(COMPONENTS, len(half) // 10)))
+        look, share = principal(raw[0], min(COMPONENTS, len(half) // 10))
         kind = f"leading principal components of the numbers themselves, with {share:.0%} of their variance"
     real, fake, rest = map(look, raw)
     said = f"{real.shape[1]:,} {kind}"
-    told = {"of_mean": real.double().var(0).sum().item(), "features": said}
+    told = {"of_mean": real.var(0).sum().item(), "features": said}
     return {**_compared(real, fake, rest), **told, "samples": len(other), **how}
 
 
@@ -134,7 +134,7 @@ def principal(real: Tensor, most: int) -> tuple[Callable[[Tensor], Tensor], floa
     from samples to them, (M, components), and their share of the whole variance.
     """
     flat = real.flatten(1).double()
-    centre, count = flat.mean(0), min(most, len(flat) - 1, flat.shape[1])
+    centre, count = flat.mean(0), min(most, len(flat) - 1)
     with torch.random.fork_rng():  # from which the decomposition draws where to begin
         torch.manual_seed(0)
         more = min(count + 16, *flat.shape)  # what is found last is found least well
@@ -142,12 +142,11 @@ def principal(real: Tensor, most: int) -> tuple[Callable[[Tensor], Tensor], floa
     variances, lines = sizes[:count].square() / (len(flat) - 1), lines[:, :count]
     share, unit = (variances.sum() / flat.var(0).sum()).item(), variances.mean().sqrt()
     require(share > 0, "all real samples are the same: give some that differ")
-    return lambda part: (part.flatten(1).double() - centre) @ lines / unit, share
+    return lambda part: (part.flatten(1) - centre) @ lines / unit, share
 
 
 def _how(sampler: str, steps: int, guidance: float, seed: int) -> dict[str, Any]:
     """How samples are drawn, checked, as the result repeats it."""
-    choice("sampler", sampler, SAMPLERS)
     checked = {"steps": whole("steps", steps), "guidance": real_number("guidance", guidance)}
     return {"sampler": sampler, **checked, "seed": whole("seed", seed, 0)}
 
@@ -166,7 +165,7 @@ def _samples(
     """Samples of a shape (N, *) on the CPU, each from a stream of its own."""
     times, own = times_for(sampler, denoiser.schedule, steps), streams(seed, range(shape[0]))
     noise, y = start(denoiser.schedule, float(times[0]), shape, own).to(device), y if y is None else y.to(device)
-    step, guidance = SAMPLERS[sampler](1.0), guidance if y is not None else 1.0
+    step = SAMPLERS[sampler](1.0)
     return generate(denoiser, noise, y, step=step, times=times, guidance=guidance, generator=own).cpu()
 
 

@@ -10,7 +10,7 @@ from minidiff import data
 from minidiff.data import images as sources
 from minidiff.engine import checkpoints
 from minidiff.engine.augmentations import AUGMENTATIONS
-from minidiff.engine.presets import DATA_SETS, PLANE, PRESETS, SHIPPED
+from minidiff.engine.presets import DATA_SETS, KINDS, OWN, PLANE, PRESETS, SHIPPED
 from minidiff.losses import LEVELS
 from minidiff.networks import MLP, UNet
 
@@ -85,6 +85,16 @@ def test_settings_are_those_that_were_chosen(name, batch, lr, levels):
     assert (preset.batch, preset.lr, preset.levels) == (batch, lr, levels)
     assert levels in LEVELS and set(preset.augment) <= set(AUGMENTATIONS)
     assert preset.augment == (("flip",) if name in ("sprites", "fashion", "cifar10") else ())
+
+
+@pytest.mark.parametrize("name, axes, steps, batch, lr, levels, augment", [
+    ("points", 2, 3_000, 256, 2e-3, "uniform_angle", ()), ("signals", 3, 5_000, 64, 2e-3, "uniform_angle", ()),
+    ("images", 4, 10_000, 32, 3e-3, "lognormal", ("flip",)),
+])  # fmt: skip
+def test_settings_for_data_of_ones_own(name, axes, steps, batch, lr, levels, augment):
+    own = OWN[KINDS[axes]]
+    assert own is OWN[name] and (own.steps, own.batch, own.lr) == (steps, batch, lr)
+    assert (own.levels, own.augment) == (levels, augment) and len(KINDS) == len(OWN) == 3
 
 
 PLAIN = {"width": 64, "deep_width": 128, "blocks": 1, "deep_blocks": 4, "groups": 8, "changes": 0}

@@ -6,6 +6,7 @@ handfuls of noise of different spread, and the model knows in closed form what i
 
 import math
 import sys
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -161,6 +162,15 @@ def test_unless_told_otherwise_ten_thousand_samples_of_2m_without_guidance(monke
         score(drawn())
 
 
+def test_the_bounds_of_numbers_and_what_is_no_denoiser():
+    assert score(drawn(), number=20, steps=1)["samples"] == 20
+    for number in (19, 10_001):
+        with pytest.raises(ValueError, match="number"):
+            score(drawn(), number=number, steps=1)
+    with pytest.raises(TypeError, match="score needs a denoiser"):
+        score(torch.nn.Identity())
+
+
 # ---- data of one's own
 
 
@@ -192,6 +202,8 @@ def test_principal_components_are_those_of_a_singular_value_decomposition(shape,
     before = torch.get_rng_state()
     look, share = principal(real, most)
     assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(5)
+    assert torch.equal(principal(real, most)[0](fresh), look(fresh)), "the same whatever was drawn before"
     flat = real.flatten(1).double().numpy()
     _, sizes, lines = np.linalg.svd(flat - flat.mean(0), full_matrices=False)
     unit = np.sqrt((sizes[:count] ** 2).mean() / (number - 1))
@@ -199,6 +211,14 @@ def test_principal_components_are_those_of_a_singular_value_decomposition(shape,
     assert_close(look(fresh).abs(), torch.from_numpy(np.abs(want)), rtol=1e-3, atol=1e-3)
     assert abs(share - (sizes[:count] ** 2).sum() / (sizes**2).sum()) < 1e-4
     assert abs(float(look(real).var(0).mean()) - 1) < 1e-6
+
+
+@pytest.mark.parametrize("number, count", [(40, 2), (100, 5), (1298, 64), (1400, 64)])
+def test_a_tenth_of_the_rows_is_how_many_components_there_are_and_64_at_most(number, count):
+    own = Data(torch.randn(number, 70, generator=torch.Generator().manual_seed(0)))
+    result = score_own(of_gaussian(torch.zeros(70), torch.ones(70), cosine), told_of(own), own, number=20, steps=1)
+    assert result["features"].startswith(f"{count} leading") and result["guidance"] == 1.0
+    assert signature(score_own).parameters["number"].default == 10_000
 
 
 @pytest.mark.parametrize("moved", [0.0, 1.5, 6.0])
@@ -243,6 +263,8 @@ def test_as_many_are_drawn_of_each_class_as_the_data_have(monkeypatch):
     assert torch.equal(asked.pop(), y[random_folds(80, 2)[1]] + 1)
     score_own(exact(own), told_of(own, names=["a", "b", "c"]), own, steps=1)
     assert torch.equal(asked.pop(), torch.arange(40) % 3)
+    score_own(exact(own), told_of(own, names=["a", "b", "c"]), Data(own.x, y, own.shift, own.scale), steps=1)
+    assert torch.equal(asked.pop(), torch.arange(40) % 3), "labels without names could be anybody's"
     result = score_own(exact(own), told_of(own), named)
     assert asked.pop() is None and (result["sampler"], result["steps"]) == ("2m", 8)
     with pytest.raises(ValueError, match="does not know the classes c:"):
