@@ -53,6 +53,12 @@ def option(command, flag: str, kind: Callable, default: object, text: str, **mor
     command.add_argument(flag, type=kind, default=default, help=text, **more)
 
 
+def how_drawn(a: argparse.Namespace) -> str:
+    """How samples are drawn, in words, to stand beside them and their scores."""
+    guided = "no guidance" if a.guidance == 1 else f"guidance {a.guidance:g}"
+    return f"{a.sampler} in {a.steps} steps, {guided}, seed {a.seed}"
+
+
 def number(kind: type, low: float, high: float = math.inf) -> Callable[[str], float]:
     """An argument type: a finite int or float from low to high."""
     allowed = f"from {low} to {high}" if high < math.inf else f"at least {low}"

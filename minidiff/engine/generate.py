@@ -1,6 +1,6 @@
 """Drawing samples in batches, with guidance and a progress bar."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -29,6 +29,16 @@ def times_for(sampler: str, schedule: Schedule, steps: int) -> Tensor:
     if choice("sampler", sampler, SAMPLERS) == "2m":
         return karras_times(steps, low=0.02, schedule=schedule)
     return uniform_times(steps, t_max(schedule))
+
+
+def steps_for(sampler: str, shape: Sequence[int]) -> int:
+    """How many steps do well: 8 of 2M for images, 16 for points and signals, 50 of the other samplers.
+
+    sampler: its name.
+    shape: of one sample. The shipped model's images by 2M are nearest to real ones with 8 steps; points of two moons
+        are as near with 16 steps of 2M as with 50 of DDIM, and not with 8.
+    """
+    return 50 if choice("sampler", sampler, SAMPLERS) != "2m" else 8 if len(shape) == 3 else 16
 
 
 def streams(seed: int, numbers: Iterable[int]) -> list[np.random.Generator]:

@@ -10,8 +10,8 @@ from ..data import find, from_path
 from ..data.files import printable
 from ..engine import checkpoints
 from ..engine.cards import demand
-from ..engine.commands import add_reading, in_a_line, number, option, reading
-from ..engine.generate import SAMPLERS
+from ..engine.commands import add_reading, how_drawn, in_a_line, number, option, reading
+from ..engine.generate import SAMPLERS, steps_for
 from ..engine.presets import SHIPPED
 from ..engine.runtime import runtime
 from ..networks.registry import accept
@@ -41,7 +41,8 @@ def _add_judge(commands) -> None:
     much = "how many samples; with --data, at most half as many as it holds"
     option(one, "--number", number(int, 200, 10_000), 10_000, much)
     option(one, "--sampler", str, "2m", "how they are drawn", choices=sorted(SAMPLERS))
-    option(one, "--steps", number(int, 1, 10_000), 8, "from noise to data; ddim and ddpm want 50 or more")
+    few = "from noise to data (default: with 2m 8 for images, 16 for others; 50 with ddim and ddpm)"
+    option(one, "--steps", number(int, 1, 10_000), None, few)
     option(one, "--guidance", number(float, 0, 100), 1.0, "1: none")
     option(one, "--seed", number(int, 0, 2**63 - 1), 0, "same seed, same samples")
     one.add_argument("--remake", action="store_true", help="train the judge itself again, and print its accuracy")
@@ -59,7 +60,8 @@ def judge_command(a: argparse.Namespace) -> int:
     path, device = a.checkpoint or find(SHIPPED), runtime().device
     tensors, card = checkpoints.read(path)
     denoiser = checkpoints.assemble(path, tensors, card, None, None).eval().requires_grad_(False).float()
-    demand(path, card, "data.name", *["data"] * (a.data is not None), *["record"] * a.record)
+    demand(path, card, "data.name", "data.shape", *["data"] * (a.data is not None), *["record"] * a.record)
+    a.steps = steps_for(a.sampler, card["data"]["shape"]) if a.steps is None else a.steps
     how = {"sampler": a.sampler, "steps": a.steps, "guidance": a.guidance, "seed": a.seed}
     options = {"number": a.number, **how, "device": device}
     if a.data is not None:
@@ -69,7 +71,7 @@ def judge_command(a: argparse.Namespace) -> int:
             accept(denoiser.net, (1, 28, 28), 10)
         result = score(denoiser.to(device), **options)
         _tell(result, "images")
-        said = f"{a.number:,} samples, {_how(a)}"
+        said = f"{a.number:,} samples, {how_drawn(a)}"
         value, error = result["agreement"], result["agreement_error"]
         print(f"{'agreement':17} {value:8.3f} +- {error:.3f}   with the classes asked for; {said}")
     else:
@@ -78,12 +80,6 @@ def judge_command(a: argparse.Namespace) -> int:
     if a.record:
         _record(path, tensors, card, result)
     return 0
-
-
-def _how(a: argparse.Namespace) -> str:
-    """How samples are drawn, in words."""
-    guided = "no guidance" if a.guidance == 1 else f"guidance {a.guidance:g}"
-    return f"{a.sampler} in {a.steps} steps, {guided}, seed {a.seed}"
 
 
 def _tell(result: dict, kind: str) -> None:
@@ -110,7 +106,7 @@ def _judge_own(a: argparse.Namespace, path: Path, denoiser: LearnedDenoiser, des
         own = from_path(a.data, **size, **reading(a))[0]
     result = score_own(denoiser, described, own, features=a.features, **options)
     _tell(result, "samples")
-    print(OWN.format(**result, how=_how(a), data=printable(str(a.data)), real=len(own) - len(own) // 2))
+    print(OWN.format(**result, how=how_drawn(a), data=printable(str(a.data)), real=len(own) - len(own) // 2))
     return result
 
 

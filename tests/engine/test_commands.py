@@ -108,11 +108,11 @@ def test_a_number_is_finite_of_its_kind_and_within_its_range(kind, low, high, go
 
 
 @pytest.mark.parametrize("command, defaults", [
-    ("sample", {"out": None, "checkpoint": None, "number": 64, "label": None, "steps": 50, "sampler": "ddim",
-                "guidance": 1.0, "temperature": 1.0, "seed": 0}),
+    ("sample", {"out": None, "checkpoint": None, "number": 64, "label": None, "steps": None, "sampler": "2m",
+                "guidance": None, "temperature": 1.0, "seed": 0}),
     ("train", {"preset": None, "data": None, "steps": None, "minutes": None, "out": None, "resume": False, "seed": None,
                "save_every": 60.0}),
-    ("judge", {"checkpoint": None, "number": 10_000, "steps": 8, "seed": 0, "remake": False, "record": False}),
+    ("judge", {"checkpoint": None, "number": 10_000, "sampler": "2m", "steps": None, "guidance": 1.0, "seed": 0, "remake": False, "record": False}),
 ])  # fmt: skip
 def test_defaults_are_those_of_the_readme_and_stand_in_the_help(command, defaults, capsys):
     a = vars(parser().parse_args([command]))
@@ -316,7 +316,7 @@ def shown(path):
     return np.asarray(Image.open(io.BytesIO(path.read_bytes())).convert("L"))
 
 
-def drawn(path, y, *, number=5, steps=3, sampler="ddim", guidance=1.0, temperature=1.0, seed=0):
+def drawn(path, y, *, number=5, steps=8, sampler="2m", guidance=1.25, temperature=1.0, seed=0):
     """The pictures that the options describe, in original units."""
     denoiser, _ = checkpoints.load(path)
     times, own = times_for(sampler, cosine, steps), streams(seed, range(number))
@@ -328,21 +328,23 @@ def drawn(path, y, *, number=5, steps=3, sampler="ddim", guidance=1.0, temperatu
 
 @pytest.mark.parametrize("options", [
     {},
-    {"number": 2, "seed": 7},
+    {"number": 2, "seed": 7, "steps": 3},
     {"sampler": "ddpm", "steps": 4},
-    {"sampler": "2m", "guidance": 2.5},
-    {"sampler": "ddpm", "temperature": 0.6, "guidance": 0.0},
+    {"sampler": "2m", "guidance": 2.5, "steps": 4},
+    {"sampler": "ddim", "guidance": 1, "steps": 50},
+    {"sampler": "ddpm", "temperature": 0.6, "guidance": 0.0, "steps": 50},
 ], ids=str)  # fmt: skip
 def test_a_sample_is_what_its_options_say_in_a_square_grid(options, tiny, tmp_path, capsys):
     """All classes in turn, in original units, each pixel as large as fits a page of 448."""
-    given = {"number": 5, "steps": 3, **options}
+    given = {"number": 5, **options}
     flags = [part for name, value in given.items() for part in (f"--{name}", value)]
     assert run("sample", "--checkpoint", tiny, "--out", tmp_path / "x.png", *flags) == 0
     columns = {5: 3, 2: 2}[given["number"]]
     want = tile(drawn(tiny, torch.arange(given["number"]) % 3, **given), columns, scale=448 // (columns * 8))
     np.testing.assert_array_equal(shown(tmp_path / "x.png"), want)
-    words = {"sampler": "ddim", "seed": 0, **given}
-    said = f"{words['number']} samples of tiny, {words['sampler']} in {words['steps']} steps, seed {words['seed']}"
+    words = {"sampler": "2m", "steps": 8, "guidance": 1.25, "seed": 0, **given}
+    guided = "no guidance" if words["guidance"] == 1 else f"guidance {words['guidance']:g}"
+    said = f"{words['number']} samples of tiny, {words['sampler']} in {words['steps']} steps, {guided}, seed {words['seed']}"
     assert capsys.readouterr().out == f"wrote {tmp_path / 'x.png'}: {said}\n"
 
 
@@ -352,7 +354,7 @@ def test_a_class_is_asked_for_by_number_or_by_an_unmistakable_part_of_its_name(a
         run("sample", "--checkpoint", tiny, "--out", tmp_path / "x.png", "--number", 4, "--steps", 3, "--class", asked)
         == 0
     )
-    want = tile(drawn(tiny, torch.full((4,), label), number=4), 2, scale=28)
+    want = tile(drawn(tiny, torch.full((4,), label), number=4, steps=3), 2, scale=28)
     np.testing.assert_array_equal(shown(tmp_path / "x.png"), want)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from minidiff.engine.generate import SAMPLERS, generate, moments, streams, times_for
+from minidiff.engine.generate import SAMPLERS, generate, moments, steps_for, streams, times_for
 from minidiff.guidance import extrapolate, given
 from minidiff.predictions import Denoiser, LearnedDenoiser, Prediction
 from minidiff.samplers import ddim_step, ddpm_step, last, sample
@@ -216,6 +216,12 @@ def test_the_temperature_reaches_the_noise_that_ddim_draws():
         for step in (still, warm)
     ]
     assert torch.equal(ends[0][0], ends[0][1]) and not torch.equal(ends[1][0], ends[1][1])
+
+
+def test_how_many_steps_are_the_default():
+    """Images are tuples of three; a signal has two numbers, a point one."""
+    assert [steps_for("2m", shape) for shape in ((1, 28, 28), [3, 32, 32], (2,), (1, 64))] == [8, 8, 16, 16]
+    assert {steps_for(name, shape) for name in ("ddim", "ddpm") for shape in ((1, 28, 28), (2,))} == {50}
 
 
 def test_two_walks_of_2m_share_no_memory():

@@ -296,6 +296,7 @@ CALLS = {  # name -> function, and its arguments
                  | {"frames": maybe(count, 2)}),
     "times_for": (import_module("minidiff.engine.generate").times_for, {"sampler": name("2m"), "schedule": schedule(cosine)}
                   | {"steps": count(4)}),
+    "steps_for": (lambda sampler: import_module("minidiff.engine.generate").steps_for(sampler, (1, 8, 8)), {"sampler": name("2m")}),
     "Runtime.generator": (engine.runtime().generator, {"seed": whole(1)}),
     "generator_for": (lambda key: engine.generator_for(key, 1), {"key": whole(1)}),
     "save": (engine.save, {"path": path("one.safetensors"), "denoiser": denoiser(LEARNED), "card": maybe(kind("{}"))}

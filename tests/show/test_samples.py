@@ -203,11 +203,11 @@ def walk(path, number, steps, schedule=cosine, seed=0):
 @pytest.mark.parametrize("kind", ["grey", "colours", pytest.param("numbers", marks=pytest.mark.slow)])
 def test_every_file_holds_the_same_samples(kind, model, tmp_path, capsys):
     """Those of the walk by hand, with a sampler that draws noise on its way, each sample from a stream of its own."""
-    path, more = model(kind), ("--sampler", "ddpm", "--seed", 5)
+    path, more = model(kind), ("--sampler", "ddpm", "--guidance", 1, "--seed", 5)
     want = walk(path, 3, 3, seed=5)
     for name in ("a.png", "a.apng", "a.gif", "a.npz"):
         assert run(path, tmp_path / name, *more) == 0
-        said = f"wrote {tmp_path / name}: 3 samples of {kind}, ddpm in 3 steps, seed 5\n"
+        said = f"wrote {tmp_path / name}: 3 samples of {kind}, ddpm in 3 steps, no guidance, seed 5\n"
         assert capsys.readouterr().out == said
     held = np.load(tmp_path / "a.npz", allow_pickle=False)
     np.testing.assert_allclose(held["x"], want[-1].numpy(), rtol=0, atol=1e-5)
@@ -262,7 +262,7 @@ def test_an_npz_says_what_it_holds_without_pickle(model, tmp_path):
     assert held["x"].shape == (5, 3, 12, 8) and held["x"].dtype == np.float32
     assert held["y"].tolist() == [0, 1, 2, 0, 1] and held["names"].tolist() == NAMES and held["seed"] == 7
     card = json.loads(str(held["card"]))
-    assert card["checkpoint"] == "model.safetensors" and card["data"]["shift"] == SHIFT and card["sampler"] == "ddim"
+    assert card["checkpoint"] == "model.safetensors" and card["data"]["shift"] == SHIFT and card["sampler"] == "2m"
     assert card["schedule"] == "cosine" and card["network"]["name"] == "UNet" and card["steps"] == 3
     first = (tmp_path / "a.npz").read_bytes()
     assert run(path, tmp_path / "a.npz", "--seed", 7, number=5) == 0 and (tmp_path / "a.npz").read_bytes() == first
