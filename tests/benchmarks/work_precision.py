@@ -31,7 +31,7 @@ from minidiff.predictions import Denoiser, Prediction
 from minidiff.samplers import Step, ddim_step, euler_step, heun_step, last, sample
 from minidiff.schedules import edm, karras_times
 from minidiff.show import plots
-from minidiff.solvers import dpm_solver_2m, unipc
+from minidiff.solvers import dpm_solver_2m, dpm_solver_3m, unipc
 from tests.peers.conformance import SCHEDULERS, read_in_float64
 
 STARTS, LOW, HIGH = 2000, 0.002, 80.0
@@ -105,6 +105,7 @@ def solvers() -> dict[str, Solver]:
         "Euler": Solver(ours(lambda: euler_step)),
         "Heun": Solver(ours(lambda: heun_step), 2),
         "2M": Solver(ours(dpm_solver_2m)),
+        "3M": Solver(ours(dpm_solver_3m)),
         "UniPC": Solver(ours(unipc)),
         "UniPC-3": Solver(ours(lambda: unipc(3))),
         "diffusers Heun": Solver(diffusers_heun, 2),
@@ -148,9 +149,9 @@ def picture(table: dict[str, list[float]]) -> bytes:
     fig, ax = plots.panels(width=6.4, height=4.2)
     colours = dict(
         zip(
-            ("DDIM", "Heun", "2M", "UniPC", "UniPC-3"),
-            (plots.NOISE, plots.DATA, plots.SECOND, plots.MODEL, plots.HIGHLIGHT),
-            strict=False,
+            ("DDIM", "Heun", "2M", "3M", "UniPC", "UniPC-3"),
+            (plots.NOISE, plots.DATA, plots.SECOND, plots.EXACT, plots.MODEL, plots.HIGHLIGHT),
+            strict=True,
         )
     )
     for name, colour in colours.items():
@@ -182,9 +183,8 @@ def main() -> None:
     for name, errors in table.items():
         if same := table.get(name.split()[-1]) if " " in name else None:
             print(f"{name} is ours to {max(abs(a / b - 1) for a, b in zip(errors, same, strict=False)):.0e}")
-        elif ahead := [
-            looks for looks, error, ours in zip(LOOKS, errors, best, strict=True) if error < (1 - 1e-6) * ours
-        ]:
+        ahead = [n for n, error, ours in zip(LOOKS, errors, best, strict=True) if error < (1 - 1e-6) * ours]
+        if ahead:
             print(f"{name} is closer than the best of ours at {', '.join(map(str, ahead))}")
     (options.out / "work_precision.png").write_bytes(picture(table))
 
