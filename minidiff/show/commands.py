@@ -86,8 +86,7 @@ def sample_command(a: argparse.Namespace) -> int:
     described = card["data"]
     with checkpoints.about(path):
         accept(denoiser.float().net, described["shape"], len(described["names"]))
-    a.steps = steps_for(a.sampler, described["shape"]) if a.steps is None else a.steps
-    a.guidance = (1.25 if described["names"] else 1.0) if a.guidance is None else a.guidance
+    _settle(a, described)
     y = _labels(a.label, a.number, described["names"])
     files = _files(a, ending, y, described["names"])
     for file in files:
@@ -102,6 +101,12 @@ def sample_command(a: argparse.Namespace) -> int:
     wrote = f"{len(files)} files, {files[0]} to {files[-1].name}" if a.each else f"{a.out}"
     print(printable(f"wrote {wrote}: {what}"))
     return 0
+
+
+def _settle(a: argparse.Namespace, described: dict) -> None:
+    """Steps and guidance that do well with such data, where none are asked for."""
+    a.steps = steps_for(a.sampler, described["shape"]) if a.steps is None else a.steps
+    a.guidance = (1.25 if described["names"] else 1.0) if a.guidance is None else a.guidance
 
 
 def _ending(out: Path, each: str | None) -> str:

@@ -68,9 +68,10 @@ def test_sample_writes_a_picture_that_the_seed_decides(tiny):
         ("--seed", 1),
         ("--class", "hat"),
         ("--sampler", "ddpm"),
-        ("--sampler", "2m"),
+        ("--sampler", "ddim"),
         ("--temperature", 0.5),
         ("--steps", 3),
+        ("--guidance", 1),
         ("--class", "2", "--guidance", 3),
     ]
     assert len({first, *(draw(tiny, *change) for change in changes)}) == len(changes) + 1
