@@ -29,10 +29,12 @@ if TYPE_CHECKING:
         two_moons,
     )
     from .engine.checkpoints import CheckpointError, load, save
+    from .engine.measurements import averaging, blurring, masking, mixing, projecting
     from .engine.state import Run
     from .engine.train import TrainingError, train
     from .exact import of_gaussian, of_mixture, of_points
     from .guidance import between, change_x0, clip, extrapolate, given, steer, threshold
+    from .inverse import Operator, ddnm, dps, pigdm, repaint, replacement
     from .likelihood import bits_per_dim, elbo, log_prob
     from .losses import denoising_loss, weighting
     from .networks import MLP, UNet
@@ -74,13 +76,16 @@ __all__ = [
     "Denoiser",
     "LearnedDenoiser",
     "Mixture",
+    "Operator",
     "OwnClock",
     "Prediction",
     "Run",
     "TrainingError",
     "UNet",
+    "averaging",
     "between",
     "bits_per_dim",
+    "blurring",
     "change_x0",
     "checkerboard",
     "churned",
@@ -89,10 +94,12 @@ __all__ = [
     "corrected",
     "cosine",
     "ddim_step",
+    "ddnm",
     "ddpm_step",
     "denoising_loss",
     "dpm_solver_2m",
     "dpm_solver_3m",
+    "dps",
     "edm",
     "elbo",
     "euler_step",
@@ -114,16 +121,22 @@ __all__ = [
     "log_prob",
     "log_snr",
     "log_snr_times",
+    "masking",
+    "mixing",
     "of_gaussian",
     "of_mixture",
     "of_points",
     "on_path",
     "outline",
+    "pigdm",
     "pinwheel",
+    "projecting",
     "quadratic_beta",
     "rates",
     "remix",
     "renoise_step",
+    "repaint",
+    "replacement",
     "rings",
     "sample",
     "save",
@@ -146,8 +159,8 @@ __all__ = [
 ]
 
 HOMES = (  # where the public names come from, in reading order
-    ".schedules", ".predictions", ".exact", ".losses", ".samplers", ".solvers", ".guidance", ".likelihood", ".notation",
-    ".networks", ".data", ".engine",
+    ".schedules", ".predictions", ".exact", ".losses", ".samplers", ".solvers", ".guidance", ".inverse", ".likelihood",
+    ".notation", ".networks", ".data", ".engine",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any name for a public one

@@ -3,6 +3,7 @@
 from .checkpoints import CheckpointError, load, load_run, read, save, save_run
 from .feed import generator_for
 from .generate import generate
+from .measurements import averaging, blurring, masking, mixing, projecting
 from .presets import PRESETS
 from .runs import RUN, begin, resume
 from .runtime import device_name, progress, runtime
@@ -15,14 +16,19 @@ __all__ = [
     "CheckpointError",
     "Run",
     "TrainingError",
+    "averaging",
     "begin",
+    "blurring",
     "device_name",
     "generate",
     "generator_for",
     "learning_rate",
     "load",
     "load_run",
+    "masking",
+    "mixing",
     "progress",
+    "projecting",
     "read",
     "resume",
     "runtime",

@@ -134,6 +134,7 @@ UNUSED, RANDOM = {"generator": anything(None)}, {"generator": maybe(stream)}
 PAIR, TWO = {"a": cloud(CLOUD), "b": cloud(OTHER)}, {"real": cloud(CLOUD), "fake": cloud(OTHER)}
 ONE_T, ON_COSINE = {"t": formula(T)}, {"schedule": schedule(cosine)}
 BETAS = {"beta_min": number(0.1), "beta_max": number(20.0)}
+MEASURED = {"operator": kind()(minidiff.masking(torch.tensor([1.0, 0.0]))), "y": samples(X * torch.tensor([1.0, 0.0]))}
 TILES = {"columns": maybe(count, 2), "scale": count(1), "limits": pair((0.0, 1.0))}
 
 CALLS = {  # name -> function, and its arguments
@@ -218,6 +219,17 @@ CALLS = {  # name -> function, and its arguments
              | {"keep_eps": flag(False)}),
     "threshold": (asked(minidiff.threshold), {"denoiser": denoiser(EXACT), "quantile": number(0.9)}
                   | {"limit": bound(1.0), "keep_eps": flag(False)}),
+    # inverse, and what is measured
+    "ddnm": (asked(minidiff.ddnm), MEASURED | {"denoiser": denoiser(EXACT)}),
+    "pigdm": (asked(minidiff.pigdm), MEASURED | {"denoiser": denoiser(EXACT), "noise": number(0.1), "std": number(1.0)}),
+    "dps": (used(minidiff.dps), MEASURED | {"step": step(minidiff.ddim_step), "scale": number(0.1)}),
+    "replacement": (used(minidiff.replacement), MEASURED | {"step": step(minidiff.ddim_step)}),
+    "repaint": (used(minidiff.repaint), {"step": step(minidiff.ddim_step), "times": count(2)}),
+    "masking": (lambda mask: minidiff.masking(mask).pinv(X), {"mask": numbers(X > 0)}),
+    "averaging": (lambda k: minidiff.averaging(k).forward(IMAGES), {"k": count(2)}),
+    "mixing": (lambda weights: minidiff.mixing(weights).forward(X[:, :, None, None]), {"weights": numbers(X[0])}),
+    "blurring": (lambda kernel: minidiff.blurring(kernel).forward(IMAGES), {"kernel": numbers(X)}),
+    "projecting": (lambda matrix: minidiff.projecting(matrix).pinv(minidiff.projecting(matrix).forward(X)), {"matrix": numbers(X)}),
     # likelihood, estimates, notation
     "log_prob": (minidiff.log_prob, {"denoiser": denoiser(EXACT), "x": numbers(X), "times": times(TIMES)}
                  | {"probes": whole(0)} | RANDOM),
@@ -378,6 +390,7 @@ ABSENT = {
 EXEMPT = {
     "Prediction": "holds what it is given, and is made at every step",
     "Estimate": "holds what it is given",
+    "Operator": "holds what it is given",
     "Panel": "is matplotlib's, and made by panels",
     "nulls_of": "asks anything for what it declares",
 }
