@@ -97,6 +97,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.checks": ("course/checks",),
     "course.exercises": ("course/exercises",),
     "course.tasks.ideal_denoiser": ("course/exercises",),
+    "course.tasks.four_families": ("benchmarks/families",),
     "course.notebooks": ("house/hygiene",),
     "course.live": ("show/toys",),
     "course.lab": ("house/cli", "house/surroundings"),
