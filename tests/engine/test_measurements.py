@@ -15,7 +15,7 @@ def noise(*shape, seed=0, dtype=torch.float64):
 
 
 IMAGES = (3, 4, 6)
-KERNEL = torch.tensor([[0.1, 0.5, 0.0], [0.0, 0.25, 0.15]], dtype=torch.float64)  # of no symmetry
+KERNEL = torch.tensor([[0.1, 0.5, 0.0, 0.2, 0.3], [0.0, 0.25, 0.15, 0.1, 0.4]], dtype=torch.float64)  # of no symmetry
 HALVES = torch.full((2, 2), 0.25, dtype=torch.float64)  # wipes out the highest frequencies
 MATRIX = noise(5, 2, 3, seed=1)
 TWICE = torch.cat([MATRIX, MATRIX[:1]])  # a row that says nothing new
@@ -30,7 +30,8 @@ OPERATORS = {
     "blur with lost frequencies": (blurring(HALVES), IMAGES),
     "projections": (projecting(MATRIX), (2, 3)),
     "projections, one of them twice": (projecting(TWICE), (2, 3)),
-    "one projection": (projecting(torch.tensor([[0.6, -0.3]])), (2,)),
+    "projections in float32": (projecting(MATRIX.float()), (2, 3)),
+    "one projection": (projecting([[0.6, 0.0]]), (2,)),
 }
 each = pytest.mark.parametrize("operator, shape", OPERATORS.values(), ids=OPERATORS)
 
@@ -95,8 +96,10 @@ def test_grey_is_a_weighted_sum():
 def test_a_blur_is_a_convolution_whose_edges_meet():
     """(k * x)[i] = sum_j k[j] x[i - j], with j counted from the kernel's middle."""
     x = noise(2, *IMAGES)
-    moved = [(weight, (i - 1, j - 1)) for i, row in enumerate(KERNEL.tolist()) for j, weight in enumerate(row)]
-    assert_close(blurring(KERNEL).forward(x), sum(weight * x.roll(by, (2, 3)) for weight, by in moved))
+    moved = [(weight, (i - 1, j - 2)) for i, row in enumerate(KERNEL.tolist()) for j, weight in enumerate(row)]
+    for picture in (x, x[:, :, :2, :5]):
+        wanted = sum(weight * picture.roll(by, (2, 3)) for weight, by in moved)
+        assert_close(blurring(KERNEL).forward(picture), wanted)
 
 
 def test_what_a_blur_wipes_out_stays_out():
@@ -112,6 +115,16 @@ def test_a_projection_is_one_number_a_row():
     assert_close(projecting(MATRIX).forward(x), torch.einsum("mij,bij->bm", MATRIX, x))
 
 
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e-3])
+def test_less_than_a_millionth_is_not_inverted(size):
+    """Eigenvalues of A A^T in the proportions 1, 4e-6 and 1e-8."""
+    matrix = size * torch.diag(torch.tensor([1.0, 2e-3, 1e-4], dtype=torch.float64))
+    x = torch.ones(1, 3, dtype=torch.float64)
+    operator = projecting(matrix)
+    assert_close(operator.pinv(operator.forward(x)), torch.tensor([[1.0, 1.0, 0.0]], dtype=torch.float64))
+    assert_close(operator.solve(x, 0.0)[0, 2].item(), 0.0)
+
+
 @pytest.mark.parametrize(
     "make, said",
     [
@@ -122,6 +135,8 @@ def test_a_projection_is_one_number_a_row():
         (lambda: averaging(4).forward(noise(1, 1, 6, 8)), "whose sides 4 divides; got (1, 1, 6, 8)"),
         (lambda: averaging(2).forward(noise(4, 4)), "whose sides 2 divides; got (4, 4)"),
         (lambda: mixing(torch.zeros(3)), "at least one weight"),
+        (lambda: mixing(0.5), "weights must have at least 1 dimension"),
+        (lambda: projecting(torch.ones(3)), "matrix must have at least 2 dimensions"),
         (lambda: mixing(torch.ones(3)).forward(noise(2, 1, 4, 4)), "3 weights mix images"),
         (lambda: mixing(torch.ones(3)).forward(noise(2, 3)), "3 weights mix images"),
         (lambda: blurring(torch.zeros(3, 3)), "a kernel is a picture"),

@@ -131,6 +131,11 @@ def test_dps_moves_down_the_gradient_of_the_distance(operator, shape):
     assert_close(dps(ddim_step, operator, y, scale)(plain, x_t, t, u), wanted)
 
 
+def test_dps_has_a_scale_of_1_by_default():
+    got, plain = dps(ddim_step, PROJECTION, Y)(BENT, X, 0.6, 0.5), ddim_step(BENT, X, 0.6, 0.5)
+    assert_close(got - plain, 2 * (dps(ddim_step, PROJECTION, Y, 0.5)(BENT, X, 0.6, 0.5) - plain))
+
+
 def test_dps_does_not_depend_on_the_batch():
     step = dps(ddim_step, PROJECTION, Y, 0.5)
     alone = [dps(ddim_step, PROJECTION, Y[i : i + 1], 0.5)(BENT, X[i : i + 1], 0.6, 0.5) for i in range(6)]
@@ -179,6 +184,8 @@ def test_replacement_puts_in_what_is_known_as_noisy_as_the_rest():
     alpha, sigma = evaluate(cosine, 0.4)
     known = alpha * y + sigma * noise(6, 3, seed=1)
     assert_close(got, torch.where(mask, known, ddim_step(BENT, X, 0.6, 0.4)))
+    again = lambda: replacement(ddpm_step, masking(mask), y)(BENT, X, 0.6, 0.4, generator=seeded(1))
+    assert_close(again(), again())
     end = replacement(ddim_step, masking(mask), y)(BENT, X, 0.2, 0.0)
     assert_close(end[:, mask], y[:, mask], rtol=0, atol=1e-14)
 
