@@ -334,6 +334,15 @@ def unit_stages(module: str, root: Path, quick: bool) -> Stages:
     return [[*UNIT, *stage] for stage in stages if len(stage) > 2]
 
 
+def merged(stages: Stages) -> Stages:
+    """The tests of all the stages, each file once: what several modules ask of the original need not be run for each."""
+    files: dict[tuple[str, ...], dict[str, None]] = {}
+    for stage in stages:
+        named = dict.fromkeys(word for word in stage if word.endswith((".py", ".ipynb")))
+        files.setdefault(tuple(word for word in stage if word not in named), {}).update(named)
+    return [[*words, *named] for words, named in files.items()]
+
+
 def covering(mutant: Mutant, watched: Watched) -> list[str]:
     """The tests that ran the mutant's line of the original, the quickest first; where none did, those of its function."""
     spans = [range(mutant.line, mutant.line + 1), range(1, 10**6)]
@@ -354,7 +363,7 @@ def covering(mutant: Mutant, watched: Watched) -> list[str]:
 def asked(trials: list[Trial], known: dict[Key, str], copies: list[Path], verdicts: dict[Mutant, str]) -> None:
     """Replay the trials once the original has passed them, and note the verdicts. RuntimeError if it does not pass."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    stages = list({tuple(stage): stage for _, stages, _ in trials for stage in stages}.values())
+    stages = merged([stage for _, stages, _ in trials for stage in stages])
     ((original, verdict),) = replayed([(None, stages, [])], WALL, WALL, copies[:1])
     if verdict:
         raise RuntimeError(f"the original itself is caught by {verdict}: mend that first")

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 pytest.importorskip("resource")  # the limits of a mutant need it; Windows has none
 
-from tests.mutation.mutants import TESTS, chosen, covering, equivalents, mutants_of, source  # noqa: E402
+from tests.mutation.mutants import TESTS, chosen, covering, equivalents, merged, mutants_of, source  # noqa: E402
 from tests.mutation.rules import RULES  # noqa: E402
 
 EXAMPLES = [
@@ -116,6 +116,12 @@ def hunt(root, test, *arguments):
 
 
 @pytest.mark.slow
+def test_the_original_runs_each_file_once():
+    quick, slow = ["-q", "-m", "not slow"], ["-q", "-m", "slow"]
+    stages = [[*quick, "a.py"], [*quick, "b.py", "a.py"], [*slow, "a.py", "b.py"], [*quick, "c.py", "b.py"]]
+    assert merged(stages) == [[*quick, "a.py", "b.py", "c.py"], [*slow, "a.py", "b.py"]]
+
+
 def test_what_no_test_catches_is_named(tmp_path):
     status, said = hunt(tmp_path, WEAK)
     survivors = [part.splitlines()[2].strip() for part in said.split("SURVIVED: ")[1:]]
