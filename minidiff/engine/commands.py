@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -235,11 +235,17 @@ def _alone(folder: Path) -> Iterator[None]:
         return
     if (folder / ".lock").is_symlink():
         raise OSError(f"{folder / '.lock'} is a link, which might be to anything: remove it, or choose another --out")
+    new = not folder.exists()
     try:
         with FileLock(folder / ".lock", timeout=0):
             yield
     except Timeout:
         raise OSError(f"another training is at work in {folder}: let it end, or choose another --out") from None
+    finally:
+        with suppress(OSError):  # where nothing was saved, nothing stays
+            if new and {path.name for path in folder.iterdir()} == {".lock"}:
+                (folder / ".lock").unlink()
+                folder.rmdir()
 
 
 def _fit(job: Training, folder: Path, every: float, resumed: bool = False) -> int:

@@ -416,7 +416,7 @@ def test_a_model_of_another_kind_is_no_beginning(tiles, tmp_path, capsys):
     with pytest.raises(CheckpointError, match="points.safetensors"):
         begin(own={"path": tiles, "size": 8}, init=tmp_path / "points.safetensors")
     assert run("train", "--data", tiles, "--size", 8, "--init", tmp_path / "none", "--out", tmp_path / "x") == 1
-    assert not (tmp_path / "x" / "model.safetensors").exists() and capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "x").exists() and capsys.readouterr().err.count("\n") == 1
 
 
 def test_batch_and_learning_rate_are_settings(tmp_path):
