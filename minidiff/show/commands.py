@@ -55,7 +55,7 @@ def _add_sample(commands) -> None:
     option(how, "--sampler", str, "2m", "2m, the quickest; ddim; ddpm, which adds noise", choices=sorted(SAMPLERS))
     few = "steps from noise to data (default: with 2m 8 for images, 16 for others; 50 with ddim and ddpm)"
     option(how, "--steps", number(int, 1, 10_000), None, few)
-    strong = "1: none; 2 or 3: more typical of the class, less varied (default: 1.25 where the model knows classes)"
+    strong = "1: none; 2 or 3: more typical of the class, less varied (default: 1.25 for images that have classes)"
     option(how, "--guidance", number(float, 0, 100), None, strong)
     option(how, "--temperature", number(float, 0, 10), 1.0, "multiplies all noise drawn")
     option(how, "--device", str, None, "default: cuda where there is any", choices=["cpu", "cuda"])
@@ -106,7 +106,8 @@ def sample_command(a: argparse.Namespace) -> int:
 def _settle(a: argparse.Namespace, described: dict) -> None:
     """Steps and guidance that do well with such data, where none are asked for."""
     a.steps = steps_for(a.sampler, described["shape"]) if a.steps is None else a.steps
-    a.guidance = (1.25 if described["names"] else 1.0) if a.guidance is None else a.guidance
+    classes_of_images = described["names"] and len(described["shape"]) == 3
+    a.guidance = (1.25 if classes_of_images else 1.0) if a.guidance is None else a.guidance
 
 
 def _ending(out: Path, each: str | None) -> str:

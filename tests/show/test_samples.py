@@ -254,6 +254,17 @@ def test_a_film_has_at_most_sixty_frames(model, tmp_path, monkeypatch):
         assert run(path, tmp_path / f"{steps}.gif", number=1, steps=steps) == 0 and frames.pop() == want
 
 
+@pytest.mark.parametrize("kind, names, steps, guidance", [
+    ("grey", NAMES, 8, 1.25), ("grey", [], 8, 1.0), ("numbers", NAMES, 16, 1.0), ("numbers", [], 16, 1.0),
+])  # fmt: skip
+def test_how_samples_are_drawn_where_nothing_is_asked(kind, names, steps, guidance, model, tmp_path):
+    """Guidance changes a distribution: points of a class keep theirs."""
+    path = model(kind) if names else model(kind, names=[])
+    assert main(["sample", "--checkpoint", str(path), "--out", str(tmp_path / "a.npz"), "--number", "2"]) == 0
+    card = json.loads(str(np.load(tmp_path / "a.npz")["card"]))
+    assert (card["sampler"], card["steps"], card["guidance"]) == ("2m", steps, guidance)
+
+
 def test_an_npz_says_what_it_holds_without_pickle(model, tmp_path):
     path = model("colours")
     assert run(path, tmp_path / "a.npz", "--seed", 7, number=5) == 0
