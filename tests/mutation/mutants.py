@@ -355,7 +355,9 @@ def covering(mutant: Mutant, watched: Watched) -> list[str]:
         for name, (seconds, lines) in watched.items()
     }
     for span in spans:
-        if found := sorted((seconds, name) for name, (seconds, lines) in ran.items() if not lines.isdisjoint(span)):
+        if found := sorted(
+            (seconds, name) for name, (seconds, lines) in ran.items() if any(line in span for line in lines)
+        ):
             return [name for _, name in found]
     return []
 
