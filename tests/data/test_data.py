@@ -264,6 +264,14 @@ MIXTURES = {"shipped": data.MIXTURE, "lopsided": LOPSIDED, "standardised": LOPSI
 mixtures = pytest.mark.parametrize("mixture", MIXTURES.values(), ids=MIXTURES)
 
 
+@pytest.mark.parametrize("stds, weights", [
+    ([0.0, 1.0], [1.0, 1.0]), ([1.0, -1.0], [1.0, 1.0]), ([1.0, 1.0], [0.0, 1.0]), ([1.0, 1.0], [1.0, -1.0]),
+])  # fmt: skip
+def test_no_part_of_a_mixture_is_a_point_or_has_no_weight(stds, weights):
+    with pytest.raises(ValueError, match="stds and weights of a mixture must be above 0"):
+        Mixture([[0.0, 1.0], [2.0, 3.0]], stds, weights)
+
+
 def by_torch(mixture: Mixture) -> MixtureSameFamily:
     means, stds, weights = (part.double() for part in mixture)
     return MixtureSameFamily(Categorical(weights), Independent(Normal(means, stds[:, None].expand_as(means)), 1))

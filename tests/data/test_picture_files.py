@@ -179,6 +179,12 @@ def test_arrays_that_are_no_drawing(picture, error):
     assert len(str(told.value).split()) >= 5 and "a drawing" in str(told.value)
 
 
+def test_a_drawing_may_be_as_wide_as_is_said():
+    wide = np.zeros((2, images.LARGEST))
+    wide[1] = 1.0
+    assert len(outline(wide, 10)) == 10
+
+
 @pytest.mark.parametrize("given", [
     INK.tolist(), torch.from_numpy(INK), torch.from_numpy(INK).bfloat16(), INK > 150, torch.from_numpy(INK) > 150,
     INK.astype(np.float16), INK[::-1][::-1], np.asfortranarray(INK), torch.from_numpy(INK).double().requires_grad_(),

@@ -300,6 +300,15 @@ def test_help_and_version(capsys):
         assert "minidiff" in capsys.readouterr().out
 
 
+def test_the_options_of_train_stand_under_their_headings(capsys):
+    assert run("train", "--help") == 0
+    said = capsys.readouterr().out
+    places = [said.rindex(f"\n{word}") for word in
+              ("what to train on:", "  --data ", "how to read data", "how to train:", "  --steps ", "  --levels ",
+               "where, and whether:", "  --out ", "  --dry-run ")]  # fmt: skip
+    assert places == sorted(places)
+
+
 @pytest.mark.slow
 def test_no_traceback_from_the_module_itself():
     done = subprocess.run(
