@@ -87,6 +87,7 @@ def test_sample_writes_a_picture_that_the_seed_decides(tiny):
     (("sample", "--temperature", "-1"), "--temperature"),
     (("sample", "--seed", "x"), "--seed"),
     (("sample", "--sampler", "euler"), "invalid choice: 'euler'"),
+    (("judge", "--sampler", "euler"), "invalid choice: 'euler'"),
     (("sample", "--class", "hat", "--checkpoint", "TINY", "--colour", "red"), "--colour"),
     (("sample", "--class", "shoe", "--checkpoint", "TINY"), "0 hat, 1 left shoe, 2 right shoe"),
     (("sample", "--out", "TMP/x.bmp"), "its ending says what is written, .png or .jpg for a picture"),

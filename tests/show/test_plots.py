@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from minidiff.show import plots
+from minidiff.show.pixels import as_array
 
 RAMP = torch.arange(6.0).reshape(6, 1, 1, 1).expand(6, 1, 2, 3) / 5  # six flat images, black to white
 SENTENCE = "A thumbnail survives the noise longer than its original, and the reason is an average of four pixels"
@@ -263,6 +264,37 @@ def test_row_0_of_a_map_is_at_the_bottom():
     plots.heat(ax, values, interpolation="nearest")
     assert sum(drawn_colour(figure, ax, (2, -2))) < 200 and figure.axes  # dark: bottom right
     assert sum(drawn_colour(figure, ax, (-2, 2))) > 700
+
+
+@pytest.mark.parametrize("shape, fits", [
+    ((2, 3), True), ((2, 3, 3), True), ((3, 2, 4), True), ((2, 3, 2), False), ((2, 3, 5), False), ((2, 3, 1), False),
+    ((4,), False), ((2, 2, 3, 3), False), ((0, 3), False), ((2, 3, 3, 3), False), ((3, 0, 3), False),
+])  # fmt: skip
+def test_a_map_is_of_numbers_or_of_colours(shape, fits):
+    _, ax = plots.panels()
+    if fits:
+        assert plots.heat(ax, np.full(shape, 0.5), label="density").get_label() == "density"
+    else:
+        with pytest.raises(ValueError, match="A map wants values"):
+            plots.heat(ax, np.full(shape, 0.5))
+
+
+@pytest.mark.parametrize("many", [{"rows": 0}, {"rows": 101}, {"columns": 0}, {"columns": 101}])
+def test_there_are_at_most_a_hundred_rows_and_columns_of_panels(many):
+    with pytest.raises(ValueError, match="from 1 to 100"):
+        plots.panels(**many)
+
+
+def test_methods_of_a_panel_keep_their_names():
+    own = {name: method for name, method in vars(plots.Panel).items() if callable(method) and name[:2] != "__"}
+    assert own and all(method.__name__ == name for name, method in own.items())
+
+
+def test_half_precision_is_drawn_as_it_is():
+    values = torch.tensor([0.5, -1.25, 3.0])
+    for dtype in (torch.bfloat16, torch.float16):
+        np.testing.assert_array_equal(as_array(values.to(dtype)), values.numpy())
+    assert as_array(values.double()).dtype == np.float64
 
 
 def test_an_arrow_is_as_long_as_its_vector():
