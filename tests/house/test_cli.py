@@ -291,6 +291,10 @@ def test_presets_build_networks_that_are_told_what_their_augmentations_say():
                 assert preset.network(images).config["changes"] == told, name
 
 
+WHAT = {"sample": "Draw from a checkpoint.", "train": "Train a model; on CUDA where there is any.",
+        "judge": "Compare samples of a model with real ones.", "card": "What a checkpoint says of itself"}  # fmt: skip
+
+
 def test_help_and_version(capsys):
     for arguments in (
         ["--help"],
@@ -298,7 +302,10 @@ def test_help_and_version(capsys):
         *([name, "--help"] for name in ("lab", "sample", "train", "judge", "card", "doctor", "notebooks")),
     ):
         assert run(*arguments) == 0
-        assert "minidiff" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "minidiff" in said
+        if arguments[0] in WHAT:
+            assert WHAT[arguments[0]] in said and ("[KIND]" in said) == (arguments[0] == "sample")
 
 
 def test_the_options_of_train_stand_under_their_headings(capsys):
