@@ -1,0 +1,68 @@
+"""What readers may write, without a notebook's kernel: its solutions are taken, its likely mistakes told what they are.
+
+In the notebook itself the same is done in its own kernel, with all its names (tests/turns.py). Here a notebook lends
+its imports, functions and plain constants only, so that a check of an answer can be tried in a second.
+"""
+
+import ast
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests import turns
+
+ROOT = Path(__file__).parents[2]
+LENT = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+
+
+def names_of(cells: list, answers: dict[str, str]) -> dict:
+    """A notebook's imports, functions, classes and plain constants; in the place of an answer the one it falls back on."""
+    space: dict = {}
+    for source in (cell.source for cell in cells if cell.cell_type == "code"):
+        try:
+            body = ast.parse(source).body
+        except SyntaxError:  # a line of IPython's own
+            continue
+        for node in body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in answers:
+                (node.value,) = [word.value for word in node.value.keywords if word.arg == "otherwise"]
+            elif not isinstance(node, LENT) and not (isinstance(node, ast.Assign) and constant(node.value)):
+                continue
+            exec(compile(ast.Module([node], []), "<notebook>", "exec"), space)
+    return space
+
+
+def constant(node: ast.AST) -> bool:
+    try:
+        ast.literal_eval(node)
+    except ValueError:
+        return False
+    return True
+
+
+def answers_of(path: Path) -> tuple[dict, dict[str, tuple[str, str]]]:
+    """The names a notebook lends, and for each answer the statement that asks for it and the solution below."""
+    cells = nbformat.read(path, 4).cells
+    asked = {}
+    for cell, below in zip(cells, [*cells[1:], None], strict=True):
+        for answer, statement in turns.attempts(cell.source if cell.cell_type == "code" else "").items():
+            asked[answer] = statement, turns.solution(below.source if below else "")
+    return names_of(cells, {answer: statement for answer, (statement, _) in asked.items()}), asked
+
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+ANSWERS = [(path, answer) for path in NOTEBOOKS if "attempt(" in path.read_text() for answer in answers_of(path)[1]]
+
+
+@pytest.mark.parametrize("path, answer", ANSWERS, ids=lambda part: part if isinstance(part, str) else part.name[:2])
+def test_a_solution_is_taken_and_a_mistake_told_what_it_is(path, answer):
+    space, asked = answers_of(path)
+    statement, solution = asked[answer]
+    mistakes = turns.sections(ROOT / "tests" / "mistakes" / f"{turns.number_of(path)}.py")
+    codes = {"": solution} | {
+        heading: code for heading, code in mistakes.items() if heading.partition(":")[0] == answer
+    }
+    exec(turns.REHEARSE, space)
+    told = space["_rehearse"]([f"{code.strip()}\n{statement}\n" for code in codes.values()])
+    assert len(codes) >= 4 and not turns.wrong(answer, dict(zip(codes, told, strict=True)))
