@@ -1,0 +1,142 @@
+"""Notebook 15, editing: checks of the reader's lines, and right ones to go on with."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ...engine.measurements import averaging, masking, projecting
+from ...exact import of_mixture
+from ...inverse import Operator
+from ...predictions import AnyDenoiser, Denoiser, Prediction, solve
+from ...schedules import cosine, evaluate
+from ..exercises import refuse_slips
+
+
+def normal(*shape: int, seed: int) -> Tensor:
+    """Independent N(0, 1) numbers, float64."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def given_y(mine) -> None:
+    """write log_fit, the log density of y under each Gaussian, and where, the mean of x_1 once y is seen."""
+    means, stds, shares = normal(4, 2, seed=0), normal(4, seed=1).exp(), normal(4, seed=2).softmax(0)
+    for y, spread in ((0.4, 0.3), (normal(5, 1, seed=3), 1.3)):
+        answer = mine(y, spread, means, stds, shares)
+        assert isinstance(answer, tuple) and len(answer) == 2, "it should return two things, weights and where."
+        _refuse_wrong_weights(answer[0], y, spread, (means, stds, shares))
+        gain, gap = stds**2 / (stds**2 + spread**2), y - means[:, 0]
+        refuse_slips(answer[1], means[:, 0] + gain * gap, {
+            "that is where x_1 was before y was seen: move it by a part of y - mean.": (means[:, 0] + 0 * gap),
+            "the gain has its parts exchanged: a noisy y should move x_1 little.": means[:, 0] + (1 - gain) * gap,
+            "the move is right, but it starts from the mean of x_1.": gain * gap,
+            "gain times y forgets that the mean pulls too.": gain * y + 0 * gap,
+            "the sign of the move is turned: x_1 goes towards y.": means[:, 0] - gain * gap,
+            "the gain divides variances, not standard deviations.": means[:, 0] + gain.sqrt() * gap,
+        }, "where should be mean + stds^2 / variance * (y - mean), one number a Gaussian.")  # fmt: skip
+
+
+def _refuse_wrong_weights(got, y, spread: float, mixture: tuple[Tensor, Tensor, Tensor]) -> None:
+    means, stds, shares = mixture
+    variance, square = stds**2 + spread**2, (y - means[:, 0]) ** 2
+    logits = shares.log() - square / (2 * variance)
+    refuse_slips(got, (logits - variance.log() / 2).softmax(-1), {
+        "the normalising constant differs from Gaussian to Gaussian: subtract log(variance) / 2.": logits.softmax(-1),
+        "a half is missing: the exponent is the square over 2 variance.":
+            (shares.log() - square / variance - variance.log() / 2).softmax(-1),
+        "subtract half of log(variance), which is the log of a standard deviation.":
+            (logits - variance.log()).softmax(-1),
+        "y has the noise of the sensor too: its variance is stds^2 + spread^2.":
+            (shares.log() - square / (2 * stds**2) - stds.log()).softmax(-1),
+        "the sign is turned: the Gaussian that fits worst gets the largest share.":
+            (shares.log() + square / (2 * variance) - variance.log() / 2).softmax(-1),
+        "the square divides by a variance, not by a standard deviation.":
+            (shares.log() - square / (2 * variance.sqrt()) - variance.log() / 2).softmax(-1),
+    }, "weights should be in proportion to shares * N(y; mean of x_1, variance).")  # fmt: skip
+
+
+def our_given_y(y: Tensor | float, spread: float, means: Tensor, stds: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+    """Shares and means of x_1 of the Gaussians once y = x_1 + spread * n is seen, (K,) or (B, K).
+
+    y: a number, or (B, 1).
+    spread: the standard deviation of the sensor's noise.
+    means, stds, shares: of the mixture, (K, 2), (K,) and (K,).
+    """
+    variance = stds**2 + spread**2
+    log_fit = -((y - means[:, 0]) ** 2) / (2 * variance) - variance.log() / 2
+    return (shares.log() + log_fit).softmax(-1), means[:, 0] + stds**2 / variance * (y - means[:, 0])
+
+
+def consistent(mine) -> None:
+    """return the sample nearest to x0 whose measurement is y, by operator.forward and operator.pinv."""
+    cases = (
+        (projecting(normal(2, 3, seed=4)), (3,)),
+        (averaging(2), (1, 4, 4)),
+        (masking(torch.tensor([[1, 0, 1]])), (1, 3)),
+    )
+    for operator, shape in cases:
+        x0, y = normal(5, *shape, seed=5), operator.forward(normal(5, *shape, seed=6))
+        back, seen = operator.pinv(y), operator.pinv(operator.forward(x0))
+        refuse_slips(mine(x0, y, operator), x0 + back - seen, {
+            "that is x0 as it came: add what it lacks.": x0,
+            "that is A^+ y alone: nothing of x0 is left where A does not see.": back,
+            "A^+ y is put on top of what x0 has there already: subtract A x0 from y first.": x0 + back,
+            "the sign is turned: y - A x0 is what x0 lacks.": x0 - back + seen,
+            "the adjoint takes the place of the pseudo-inverse: use operator.pinv.":
+                x0 + operator.adjoint(y - operator.forward(x0)),
+            "A^+ is applied to what was measured of x0 only.": x0 - seen,
+        }, "its measurement should be y, and it should differ from x0 by A^+ of something.")  # fmt: skip
+
+
+def our_consistent(x0: Tensor, y: Tensor, operator: Operator) -> Tensor:
+    """x0 + A^+ (y - A x0), like x0."""
+    return x0 + operator.pinv(y - operator.forward(x0))
+
+
+def shrinkage(mine) -> None:
+    """put your number in place of the dots."""
+    refuse_slips(mine(), torch.tensor(8.0), {
+        "that would be a sum of norms: one norm of 64 residuals is the root of a sum of squares.": 64,
+        "the root of 64, not of 16.": 4,
+        "that is what the step becomes: by what number is it divided?": 1 / 8,
+        "half of 64 has no part in it: add up 64 equal squares and take the root.": 32,
+        "for one sample alone nothing changes, but there are 64.": 1,
+    }, "the gradient of a root is the gradient of what is under it, over twice the root.")  # fmt: skip
+
+
+def our_shrinkage() -> float:
+    """|r| of 64 equal residuals is sqrt(64) times one of them, and it divides the gradient."""
+    return math.sqrt(64)
+
+
+def two_views(mine) -> None:
+    """predict x_t as it is and turned round, turn the second prediction back, and average."""
+    x_t, t = normal(3, 1, 4, 4, seed=7), 0.6
+    means = normal(6, 1, 4, 4, seed=8)
+    first, second = (
+        of_mixture(means[part], torch.full((3,), 0.4), torch.ones(3), cosine) for part in (slice(3), slice(3, 6))
+    )
+    turn = lambda x: x.flip(2, 3)
+    a, b, back = first(x_t, t), second(turn(x_t), t), turn(second(turn(x_t), t).x0)
+    alpha, sigma = evaluate(cosine, t)
+    denoiser = mine(first, second, turn)
+    assert isinstance(denoiser, Denoiser), "it should return a Denoiser: leave the last line as it is."
+    refuse_slips(denoiser(x_t, t).x0, (a.x0 + back) / 2, {
+        "the second prediction is of a turned picture: turn it back before you average.": (a.x0 + b.x0) / 2,
+        "the second denoiser should be shown x_t turned round.": (a.x0 + turn(second(x_t, t).x0)) / 2,
+        "the second denoiser is shown x_t as it is, and not turned back either.": (a.x0 + second(x_t, t).x0) / 2,
+        "that is the sum: the average of two is half of it.": a.x0 + back,
+        "only the first view is there.": a.x0,
+        "only the second view is there.": back,
+    }, "it should be the mean of both predicted x0, each as the upright picture has it.")  # fmt: skip
+    refuse_slips(alpha * denoiser(x_t, t).x0 + sigma * denoiser(x_t, t).eps, x_t, {}, "eps no longer explains x_t.")
+
+
+def our_two_views(first: AnyDenoiser, second: AnyDenoiser, turn) -> Denoiser:
+    """The mean of two views of one picture: first upright, second turned, by a turn that undoes itself."""
+
+    def predict(x_t: Tensor, t: float) -> Prediction:
+        x0 = (first(x_t, t).x0 + turn(second(turn(x_t), t).x0)) / 2
+        return solve(x_t, x0, "x0", first.schedule, t)
+
+    return Denoiser(first.schedule, predict)

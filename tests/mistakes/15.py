@@ -1,0 +1,103 @@
+# %% given_y: normalising constant differs
+def given_y(y, spread, means, stds, shares):
+    variance = stds**2 + spread**2
+    log_fit = -((y - means[:, 0]) ** 2) / (2 * variance)
+    return (shares.log() + log_fit).softmax(-1), means[:, 0] + stds**2 / variance * (y - means[:, 0])
+
+# %% given_y: a half is missing
+def given_y(y, spread, means, stds, shares):
+    variance = stds**2 + spread**2
+    log_fit = -((y - means[:, 0]) ** 2) / variance - variance.log() / 2
+    return (shares.log() + log_fit).softmax(-1), means[:, 0] + stds**2 / variance * (y - means[:, 0])
+
+# %% given_y: noise of the sensor too
+def given_y(y, spread, means, stds, shares):
+    variance = stds**2 + spread**2
+    log_fit = -((y - means[:, 0]) ** 2) / (2 * stds**2) - stds.log()
+    return (shares.log() + log_fit).softmax(-1), means[:, 0] + stds**2 / variance * (y - means[:, 0])
+
+# %% given_y: the sign is turned: the Gaussian
+def given_y(y, spread, means, stds, shares):
+    variance = stds**2 + spread**2
+    log_fit = (y - means[:, 0]) ** 2 / (2 * variance) - variance.log() / 2
+    return (shares.log() + log_fit).softmax(-1), means[:, 0] + stds**2 / variance * (y - means[:, 0])
+
+# %% given_y: its parts exchanged
+def given_y(y, spread, means, stds, shares):
+    variance = stds**2 + spread**2
+    log_fit = -((y - means[:, 0]) ** 2) / (2 * variance) - variance.log() / 2
+    return (shares.log() + log_fit).softmax(-1), means[:, 0] + spread**2 / variance * (y - means[:, 0])
+
+# %% given_y: divides variances, not standard deviations
+def given_y(y, spread, means, stds, shares):
+    variance = stds**2 + spread**2
+    log_fit = -((y - means[:, 0]) ** 2) / (2 * variance) - variance.log() / 2
+    return (shares.log() + log_fit).softmax(-1), means[:, 0] + stds / variance.sqrt() * (y - means[:, 0])
+
+# %% consistent: that is A^+ y alone
+def consistent(x0, y, operator):
+    return operator.pinv(y)
+
+# %% consistent: on top of what x0 has there already
+def consistent(x0, y, operator):
+    return x0 + operator.pinv(y)
+
+# %% consistent: the sign is turned
+def consistent(x0, y, operator):
+    return x0 - operator.pinv(y - operator.forward(x0))
+
+# %% consistent: the adjoint takes the place
+def consistent(x0, y, operator):
+    return x0 + operator.adjoint(y - operator.forward(x0))
+
+# %% consistent: what was measured of x0 only
+def consistent(x0, y, operator):
+    return x0 - operator.pinv(operator.forward(x0))
+
+# %% shrinkage: a sum of norms
+def shrinkage():
+    return 64
+
+# %% shrinkage: by what number is it divided
+def shrinkage():
+    return 1 / 8
+
+# %% shrinkage: half of 64
+def shrinkage():
+    return 32
+
+# %% two_views: turn it back before you average
+def two_views(first, second, turn):
+    def predict(x_t, t):
+        a = first(x_t, t).x0
+        b = second(turn(x_t), t).x0
+        return solve(x_t, (a + b) / 2, "x0", first.schedule, t)
+
+    return Denoiser(first.schedule, predict)
+
+# %% two_views: should be shown x_t turned round
+def two_views(first, second, turn):
+    def predict(x_t, t):
+        a = first(x_t, t).x0
+        b = turn(second(x_t, t).x0)
+        return solve(x_t, (a + b) / 2, "x0", first.schedule, t)
+
+    return Denoiser(first.schedule, predict)
+
+# %% two_views: shown x_t as it is
+def two_views(first, second, turn):
+    def predict(x_t, t):
+        a = first(x_t, t).x0
+        b = second(x_t, t).x0
+        return solve(x_t, (a + b) / 2, "x0", first.schedule, t)
+
+    return Denoiser(first.schedule, predict)
+
+# %% two_views: that is the sum
+def two_views(first, second, turn):
+    def predict(x_t, t):
+        a = first(x_t, t).x0
+        b = turn(second(turn(x_t), t).x0)
+        return solve(x_t, a + b, "x0", first.schedule, t)
+
+    return Denoiser(first.schedule, predict)
