@@ -1,4 +1,4 @@
-"""The commands `minidiff sample` and `minidiff card`."""
+"""The commands `minidiff sample`, `minidiff edit` and `minidiff card`."""
 
 import argparse
 import hashlib
@@ -16,19 +16,26 @@ from torch import Tensor
 from .. import __version__
 from ..data import find
 from ..data.files import printable, writable, write_atomically
+from ..data.folder import _fitted as fitted
+from ..data.images import on_white
 from ..engine import checkpoints
 from ..engine.cards import COLUMN, demand, told
 from ..engine.commands import how_drawn, number, option
 from ..engine.generate import SAMPLERS, generate, moments, steps_for, streams, times_for
+from ..engine.measurements import averaging, masking
 from ..engine.presets import SHIPPED
 from ..engine.runtime import runtime
+from ..inverse import Operator, ddnm
 from ..networks.registry import accept
-from ..predictions import LearnedDenoiser
+from ..predictions import AnyDenoiser, LearnedDenoiser
 from ..refusals import require
-from ..schedules import evaluate, start
+from ..samplers import Step, renoise_step
+from ..schedules import evaluate, karras_times, start
+from ..solvers import dpm_solver_2m
 from .samples import FILMS, HEAD, MARK, STILLS, drawn, encoded, ours
 
 FRAMES = 60  # of a film, at most
+CERTAIN = 10.0  # noise level sigma / alpha at which nothing is left of a picture
 MOST = 2**28  # numbers that a film may hold in memory: 1 GB
 EXAMPLES = """examples:
   minidiff sample --class "ankle boot" --guidance 2 --out boots.png
@@ -39,6 +46,7 @@ EXAMPLES = """examples:
 def add(commands) -> None:
     """Register this room's commands."""
     _add_sample(commands)
+    _add_edit(commands)
     _add_card(commands)
 
 
@@ -68,6 +76,27 @@ def _add_sample(commands) -> None:
     one.set_defaults(run=sample_command)
 
 
+def _add_edit(commands) -> None:
+    said = "fill in, enlarge or clean a picture"
+    more = "Several pictures that could be the one of which a part, a small copy or a noisy one is given."
+    one = commands.add_parser("edit", help=said, description=more)
+    option(one, "--image", Path, None, "the picture, of as many pixels as the model draws", required=True)
+    task = one.add_argument_group("what to do, one of these").add_mutually_exclusive_group(required=True)
+    option(task, "--mask", Path, None, "fill in what is white in this picture of the same size")
+    option(task, "--upscale", number(int, 2, 1024), None, "make it K times as wide and high", metavar="K")
+    noisy = "remove noise of this standard deviation, where black is 0 and white 1"
+    option(task, "--denoise", number(float, 1e-3, 100), None, noisy, metavar="SIGMA")
+    option(one, "--checkpoint", Path, None, "a model.safetensors (default: the model that ships with minidiff)")
+    option(one, "--number", number(int, 1, 1024), 4, "how many answers")
+    option(one, "--class", str, None, "what it shows, by name or number (default: not told)", dest="label")
+    option(one, "--seed", number(int, 0, 2**63 - 1), 0, "same seed, same answers")
+    option(one, "--steps", number(int, 1, 10_000), 40, "from noise to data")
+    option(one, "--device", str, None, "default: cuda where there is any", choices=["cpu", "cuda"])
+    option(one, "--out", Path, Path("edited.png"), ".png or .jpg: one answer as it is, or several as tiles")
+    one.add_argument("--force", action="store_true", help="write over what minidiff has not written, too")
+    one.set_defaults(run=edit_command)
+
+
 def _add_card(commands) -> None:
     said = "What a checkpoint says of itself: data, network, schedule, settings, record, scores."
     one = commands.add_parser("card", help="print what a checkpoint says of itself", description=said)
@@ -81,11 +110,8 @@ def sample_command(a: argparse.Namespace) -> int:
     a.out = a.out or Path("samples" if a.each else "grid.png")
     writable(a.out / f"0.{a.each}" if a.each else a.out)
     ending = _ending(a.out, a.each)
-    denoiser, card = checkpoints.load(path)
-    demand(path, card, "data")
+    denoiser, card = _loaded(path)
     described = card["data"]
-    with checkpoints.about(path):
-        accept(denoiser.float().net, described["shape"], len(described["names"]))
     _settle(a, described)
     y = _labels(a.label, a.number, described["names"])
     files = _files(a, ending, y, described["names"])
@@ -101,6 +127,84 @@ def sample_command(a: argparse.Namespace) -> int:
     wrote = f"{len(files)} files, {files[0]} to {files[-1].name}" if a.each else f"{a.out}"
     print(printable(f"wrote {wrote}: {what}"))
     return 0
+
+
+def _loaded(path: Path) -> tuple[LearnedDenoiser, dict]:
+    """A model that draws what its card says, in float32, and its card."""
+    denoiser, card = checkpoints.load(path)
+    demand(path, card, "data")
+    with checkpoints.about(path):
+        accept(denoiser.float().net, card["data"]["shape"], len(card["data"]["names"]))
+    return denoiser, card
+
+
+def edit_command(a: argparse.Namespace) -> int:
+    path, device = a.checkpoint or find(SHIPPED), runtime(a.device).device
+    writable(a.out)
+    ending = a.out.suffix.lower()
+    require(ending in STILLS, f"--out {a.out}: its ending says what is written, .png or .jpg for a picture")
+    denoiser, card = _loaded(path)
+    described = card["data"]
+    require(len(described["shape"]) == 3, f"{path} draws no pictures, so it can edit none: choose another --checkpoint")
+    y = None if a.label is None else _labels(a.label, a.number, described["names"])
+    operator, seen = _measured(a, described)
+    for file in (path, a.image, a.mask):
+        taken = file and file.exists() and a.out.exists() and a.out.samefile(file)
+        require(not taken, f"--out {a.out} is {file}, from which is read: choose another")
+    _refuse_out(a.out, path, ending, a.force)
+    a.denoise = a.denoise and a.denoise / described["scale"]
+    y = y if y is None else y.to(device)
+    x = _edited(a, denoiser.to(device), operator, seen.to(device), y) * described["scale"] + described["shift"]
+    _write(a.out, encoded([drawn(x, scale=1 if a.number == 1 else None)], ending))
+    print(printable(f"wrote {a.out}: {a.number} answers by {described['name']} in {a.steps} steps, seed {a.seed}"))
+    return 0
+
+
+def _measured(a: argparse.Namespace, described: dict) -> tuple[Operator, Tensor]:
+    """What is known of the picture, (1, *), in the model's units, and how it was measured."""
+    (channels, high, wide), k = described["shape"], a.upscale or 1
+    fits = high % k == wide % k == 0
+    require(fits, f"--upscale {k}: {k} does not divide the sides of the {wide} x {high} pixels that this model draws")
+    seen = (_picture("--image", a.image, high // k, wide // k, channels) - described["shift"]) / described["scale"]
+    if a.mask is None:
+        return averaging(k), seen[None]
+    hidden = _picture("--mask", a.mask, high, wide, 1) >= 0.5
+    require(hidden.any(), f"nothing in --mask {a.mask} is white: paint white what is to be filled in")
+    operator = masking(~hidden)
+    return operator, operator.forward(seen[None])
+
+
+def _picture(name: str, path: Path, high: int, wide: int, channels: int) -> Tensor:
+    """A picture from a file, (channels, high, wide) in [0, 1]. Raises ValueError for one of another size.
+
+    name: the option that names it.
+    path: the file.
+    high, wide: its size in pixels.
+    channels: 1 or 3.
+    """
+    picture = on_white(path)
+    said = f"{name} {path} has {picture.shape[1]} x {picture.shape[0]} pixels, where {wide} x {high} are wanted"
+    require(picture.shape[:2] == (high, wide), f"{said}: scale it, or cut that out of it, first")
+    return fitted(picture, high, wide, channels, "crop")
+
+
+def _edited(a: argparse.Namespace, denoiser: LearnedDenoiser, operator: Operator, seen: Tensor, y: Any) -> Tensor:
+    """Answers, (N, *), on the CPU: by DDNM, with all noise fresh in each step, or by the reverse SDE from noisy pixels.
+
+    a: what is asked for, its `denoise` in the model's units.
+    denoiser: what draws.
+    operator, seen: the measurement, on the denoiser's device.
+    y: labels, or None.
+    """
+    schedule, level, generator = denoiser.schedule, a.denoise or CERTAIN, streams(a.seed, range(a.number))
+    times = karras_times(a.steps, min(0.05, level / 2), level, schedule=schedule)
+    shape = (a.number, *operator.adjoint(seen).shape[1:])
+    noisy = start(schedule, float(times[0]), shape, generator).to(seen)
+    who: AnyDenoiser = ddnm(denoiser, operator, seen)
+    step: Step = renoise_step
+    if a.denoise:
+        noisy, who, step = evaluate(schedule, float(times[0]))[0] * seen.expand(shape), denoiser, dpm_solver_2m(eta=1.0)
+    return generate(who, noisy, y, step=step, times=times, generator=generator).cpu()
 
 
 def _settle(a: argparse.Namespace, described: dict) -> None:
