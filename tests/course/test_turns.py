@@ -5,6 +5,8 @@ its imports, functions and plain constants only, so that a check of an answer ca
 """
 
 import ast
+from collections.abc import Container
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -16,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 LENT = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
-def names_of(cells: list, answers: dict[str, str]) -> dict:
+def names_of(cells: list, answers: Container[str]) -> dict:
     """A notebook's imports, functions, classes and plain constants; in the place of an answer the one it falls back on."""
     space: dict = {}
     for source in (cell.source for cell in cells if cell.cell_type == "code"):
@@ -29,7 +31,8 @@ def names_of(cells: list, answers: dict[str, str]) -> dict:
                 (node.value,) = [word.value for word in node.value.keywords if word.arg == "otherwise"]
             elif not isinstance(node, LENT) and not (isinstance(node, ast.Assign) and constant(node.value)):
                 continue
-            exec(compile(ast.Module([node], []), "<notebook>", "exec"), space)
+            with suppress(NameError):  # such as a default that is computed
+                exec(compile(ast.Module([node], []), "<notebook>", "exec"), space)
     return space
 
 
@@ -41,24 +44,23 @@ def constant(node: ast.AST) -> bool:
     return True
 
 
-def answers_of(path: Path) -> tuple[dict, dict[str, tuple[str, str]]]:
-    """The names a notebook lends, and for each answer the statement that asks for it and the solution below."""
-    cells = nbformat.read(path, 4).cells
+def asked_of(cells: list) -> dict[str, tuple[str, str]]:
+    """For each answer the statement that asks for it, and the solution below."""
     asked = {}
     for cell, below in zip(cells, [*cells[1:], None], strict=True):
         for answer, statement in turns.attempts(cell.source if cell.cell_type == "code" else "").items():
             asked[answer] = statement, turns.solution(below.source if below else "")
-    return names_of(cells, {answer: statement for answer, (statement, _) in asked.items()}), asked
+    return asked
 
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-ANSWERS = [(path, answer) for path in NOTEBOOKS if "attempt(" in path.read_text() for answer in answers_of(path)[1]]
+BOOKS = {path: nbformat.read(path, 4).cells for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+ANSWERS = [(path, answer) for path, cells in BOOKS.items() for answer in asked_of(cells)]
 
 
 @pytest.mark.parametrize("path, answer", ANSWERS, ids=lambda part: part if isinstance(part, str) else part.name[:2])
 def test_a_solution_is_taken_and_a_mistake_told_what_it_is(path, answer):
-    space, asked = answers_of(path)
-    statement, solution = asked[answer]
+    asked = asked_of(BOOKS[path])
+    space, (statement, solution) = names_of(BOOKS[path], asked), asked[answer]
     mistakes = turns.sections(ROOT / "tests" / "mistakes" / f"{turns.number_of(path)}.py")
     codes = {"": solution} | {
         heading: code for heading, code in mistakes.items() if heading.partition(":")[0] == answer
