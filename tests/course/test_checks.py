@@ -113,3 +113,10 @@ def test_a_meaningless_tolerance_is_refused():
             check("x", 1, 1, **bad)
     with pytest.raises(ValueError, match="low must not be above"):
         check_between("x", 1, 2, 0)
+
+
+def test_half_precision_is_measured_like_any_other(capsys):
+    """NumPy knows no bfloat16."""
+    check("a half", torch.tensor(0.5, dtype=torch.bfloat16), 0.5)
+    check("one and two", [torch.tensor(1.0, dtype=torch.bfloat16), 2], [1, 2])
+    assert capsys.readouterr().out.count("ok  ") == 2

@@ -1,5 +1,6 @@
 """A reader's line is asked for, judged and used; and what runs behind the scenes turns a notebook red."""
 
+import functools
 import inspect
 from pathlib import Path
 from types import SimpleNamespace
@@ -179,3 +180,15 @@ def test_every_answer_has_hints_a_solution_and_three_mistakes_or_more(path):
     for answer, below in asked.items():
         assert below.count("<summary>Hint") >= 2 and turns.solution(below), answer
         assert 3 <= sum(name == answer and bool(words.strip()) for name, _, words in headings) <= 6, answer
+
+
+def test_what_is_no_function_with_a_body_is_written_unless_it_is_dots(capsys):
+    def doubles(mine):
+        """write what doubles."""
+        assert mine(2) == 4, "it does not double."
+
+    twice, ours = functools.partial(lambda a, x: a * x, 2), lambda x: x + x
+    assert attempt(doubles, twice, otherwise=ours) is twice
+    assert attempt(doubles, None, otherwise=ours) is ours and attempt(doubles, ..., otherwise=ours) is ours
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said] == ["yours", "to", "to"] and "write what doubles." in said[1]

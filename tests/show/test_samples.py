@@ -20,7 +20,7 @@ from minidiff.predictions import LearnedDenoiser
 from minidiff.samplers import ddpm_step, sample
 from minidiff.schedules import cosine, edm, evaluate, start, t_max
 from minidiff.show import commands
-from minidiff.show.samples import BEGINNINGS, FILMS, HEAD, HELD, STILLS, drawn, encoded, ours
+from minidiff.show.samples import BEGINNINGS, FILMS, HEAD, HELD, STILLS, _plane, _room, drawn, encoded, ours
 
 NAMES = ["hat", "Größe 3/4: ../x", "left shoe"]
 SHIFT, SCALE = 0.4, 0.3
@@ -414,6 +414,21 @@ def test_a_card_is_told_whole_as_json(model, capsys):
     path = model("grey", record={"losses": [[k, 1.0] for k in range(300)]})
     status, out, _ = card(capsys, path, "--json")
     assert status == 0 and json.loads(out) == checkpoints.read(path)[1] and out.isascii()
+    assert '\n  "data": {\n    "' in out
+
+
+def test_a_card_that_is_no_json_is_not_shown_as_such(model, capsys, monkeypatch):
+    path = model("grey")
+    monkeypatch.setattr(checkpoints, "read", lambda path: ({}, {"record": {"loss": math.nan}}))
+    status, out, err = card(capsys, path, "--json")
+    assert (status, out, err.count("\n")) == (1, "", 1) and "cannot be shown" in err
+
+
+def test_what_is_no_picture_lies_in_a_plane_with_room_around_it():
+    numbers, pairs = torch.tensor([[3.0], [1.0]]), torch.arange(6.0).reshape(2, 3)
+    assert _plane(numbers).tolist() == [[0, 3], [1, 1]] and _plane(pairs).tolist() == [[0, 1], [3, 4]]
+    assert _plane(pairs[:, :2]).tolist() == [[0, 1], [3, 4]]
+    assert _room(numbers) == pytest.approx((0.9, 3.1)) and _room(numbers[:1]) == (2.5, 3.5)
 
 
 def test_a_card_cannot_steer_the_terminal(model, capsys):

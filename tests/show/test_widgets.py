@@ -73,6 +73,7 @@ def test_the_film_holds_every_frame_from_the_start_round(colour):
 
 def test_a_film_of_images_tiles_each_step():
     steps = [torch.full((4, 1, 3, 3), value) for value in (0.0, 0.5, 1.0)]
+    assert Image.open(io.BytesIO(widgets.film([torch.zeros(1, 1, 5, 3)]).frames[0])).size == (12, 20)
     scrubber = widgets.film(steps, ["dark", "grey", "light"], columns=2, scale=2)
     for step, png in zip(steps, scrubber.frames, strict=False):
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))), plots.tile(step, 2, scale=2))
