@@ -29,7 +29,7 @@ def names_of(cells: list, answers: Container[str]) -> dict:
         for node in body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in answers:
                 (node.value,) = [word.value for word in node.value.keywords if word.arg == "otherwise"]
-            elif not isinstance(node, LENT) and not (isinstance(node, ast.Assign) and constant(node.value)):
+            elif not isinstance(node, LENT) and not constant(node):
                 continue
             with suppress(NameError):  # such as a default that is computed
                 exec(compile(ast.Module([node], []), "<notebook>", "exec"), space)
@@ -37,8 +37,11 @@ def names_of(cells: list, answers: Container[str]) -> dict:
 
 
 def constant(node: ast.AST) -> bool:
+    """Whether it gives a plain value to names, not to a part of something that is not lent, as in mask[:14] = False."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], (ast.Name, ast.Tuple)):
+        return False
     try:
-        ast.literal_eval(node)
+        ast.literal_eval(node.value)
     except ValueError:
         return False
     return True
