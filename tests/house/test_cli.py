@@ -299,7 +299,7 @@ def test_help_and_version(capsys):
     for arguments in (
         ["--help"],
         ["--version"],
-        *([name, "--help"] for name in ("lab", "sample", "train", "judge", "card", "doctor", "notebooks")),
+        *([name, "--help"] for name in ("lab", "sample", "edit", "train", "judge", "card", "doctor", "notebooks")),
     ):
         assert run(*arguments) == 0
         said = capsys.readouterr().out

@@ -90,7 +90,7 @@ TESTS = {  # which test files can tell, the quickest first
     "show.pixels": ("show/plots", "show/widgets", "house/nonsense"),
     "show.plots": ("show/plots", "house/nonsense"),
     "show.samples": ("show/samples",),
-    "show.commands": ("show/samples", "engine/commands", "house/cli", "house/outputs", "engine/cards"),
+    "show.commands": ("show/samples", "show/edit", "engine/commands", "house/cli", "house/outputs", "engine/cards"),
     "show.widgets": ("show/widgets", "house/nonsense"),
     "show.pad": ("show/toys", "house/nonsense"),
     "show.slider": ("show/toys", "show/widgets"),

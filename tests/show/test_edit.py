@@ -35,7 +35,7 @@ def model(kind="grey", schedule=cosine):
     net = UNet(shape[0], shape[1:], 3, 8, 8, 1, 1, 4) if kind in SIZES else MLP(2, width=8, depth=1, classes=3)
     denoiser = LearnedDenoiser(net, schedule)
     for parameter in denoiser.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
+        torch.nn.init.normal_(parameter, std=0.2)
     described = {"name": kind, "shape": list(shape), "shift": SHIFT, "scale": SCALE, "names": ["hat", "shoe", "bag"]}
     checkpoints.save("model.safetensors", denoiser, {"data": described})
     return denoiser
