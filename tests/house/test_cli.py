@@ -304,6 +304,7 @@ def test_help_and_version(capsys):
         assert run(*arguments) == 0
         said = capsys.readouterr().out
         assert "minidiff" in said
+        assert arguments != ["--help"] or "Learn diffusion models by running them." in said
         if arguments[0] in WHAT:
             assert WHAT[arguments[0]] in said and ("[KIND]" in said) == (arguments[0] == "sample")
 
