@@ -47,10 +47,13 @@ check_between("digits are cheaper", cost["clothes"].mean() - cost["digits"].mean
 check_between("blank pages", cost["blank"], 1.7, 2.1)
 
 # %% typical
-from minidiff.course import check
+from minidiff.course import check, check_between
 
 check("the mean is D/2", below.mean(), 392, rtol=0, atol=2)
 check("the deviation is sqrt(D/2)", below.std(), math.sqrt(392), rtol=0.07)
+check_between("AUC of bits on digits and faint clothes", [
+    auc(cost["clothes"], cost[kind]) for kind in ("digits", "half the contrast")], 0.35, 0.45)
+check_between("AUC of bits on sprites", auc(cost["clothes"], cost["sprites"]), 0.85, 0.95)
 
 # %% held-out
 from minidiff.course import check_between, check_that
@@ -107,7 +110,7 @@ check_between("regression, Gaussian and diffusion", [table[k][0] for k in (2, 4,
 check_between("the Gaussian covers", table[4][1], 87, 94)
 
 # %% recorded
-from minidiff.course import check_between, check_that
+from minidiff.course import check, check_between, check_that
 
 accuracy = {name: torch.tensor(found) for name, found in record["accuracy"].items()}
 check_that("five seeds each", all(len(found) == 5 for found in accuracy.values()))
@@ -115,4 +118,5 @@ gain = lambda name: (accuracy[name] - accuracy["few"]).mean()
 check_between("drawn by the model of 60,000, gain", gain("shipped"), 0.02, 0.06)
 check_between("forty more real ones, gain", gain("more"), 0.02, 0.06)
 check_between("drawn by a model of the same 200, gain", gain("own"), -0.03, 0.005)
+check("means of few and own", [accuracy[name].mean() for name in ("few", "own")], [0.743, 0.727], rtol=0, atol=5e-4)
 check_between("mirrored and moved, gain", gain("moved"), -0.08, 0.0)
