@@ -1,6 +1,8 @@
 """The parts of notebook 14's benchmark against closed forms and other libraries, and its record against a fresh start."""
 
+import json
 import math
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -133,6 +135,7 @@ def test_each_player_moves_its_own_network_by_adams_first_step():
             assert (moved > 0).any()
 
 
+@pytest.mark.slow
 def test_a_gan_finds_a_gaussian():
     torch.manual_seed(0)
     x, nets = 0.5 * normal(4_000, 1) + 1.5, (tasks.layers(1, 16, 1), tasks.layers(1, 16, 1))
@@ -142,7 +145,7 @@ def test_a_gan_finds_a_gaussian():
     assert abs(made.mean() - 1.5) < 0.25 and 0.25 < made.std() < 0.75
 
 
-def test_the_vae_begins_without_the_kl_term_and_learns_its_noise():
+def test_the_vae_begins_without_the_kl_term():
     torch.manual_seed(0)
     x, nets, log_std = 0.5 * normal(4_000, 2), (tasks.layers(2, 16, 2), tasks.layers(1, 16, 2)), torch.zeros(())
     likely = lambda x, *rest: (-x[:, 0].square(), 7 + 0 * rest[0].sum(1))
@@ -151,7 +154,132 @@ def test_the_vae_begins_without_the_kl_term_and_learns_its_noise():
     warm = list(islice(tasks.train_vae(*nets, log_std, x, likely, warm=0.5, **options), 26))
     assert_close(cold[0] - warm[0], torch.tensor(7.0))
     assert_close(warm[25] - warm[0], torch.tensor(3.5), rtol=0, atol=0.5)
-    log_std.requires_grad_()
-    for _ in tasks.train_vae(*nets, log_std, x, tasks.our_elbo, steps=300, lr=1e-2, batch=64):
+
+
+@pytest.mark.slow
+def test_the_vae_learns_its_noise():
+    torch.manual_seed(0)
+    nets, log_std = (tasks.layers(2, 16, 2), tasks.layers(1, 16, 2)), torch.zeros((), requires_grad=True)
+    for _ in tasks.train_vae(*nets, log_std, 0.5 * normal(4_000, 2), tasks.our_elbo, steps=300, lr=1e-2, batch=64):
         pass
     assert 0.05 < log_std.exp() < 0.55  # at most the data's 0.5, since less is left to be explained
+
+
+def test_overlap_is_the_mass_that_samples_cover():
+    half = torch.tensor([0, 0, 0, 1])  # of 8 samples, 4 are near a mode; 2 of 4 modes are drawn, one too often
+    assert families.overlap(half, 4, 8, 1.0) == pytest.approx(2 / 8 + 1 / 8)
+    assert families.overlap(torch.arange(4).repeat(2), 4, 8, 0.9) == pytest.approx(0.9)
+
+
+def test_a_kernels_density_is_that_of_a_mixture():
+    samples, points = normal(10_000, 2, seed=3), normal(20, 2, seed=4)
+    found = families.kernel(lambda n, dice: samples, points)["0.2"]
+    parts = torch.distributions.Independent(torch.distributions.Normal(samples.double(), 0.2), 1)
+    which = torch.distributions.Categorical(torch.ones(10_000, dtype=torch.float64))
+    truth = torch.distributions.MixtureSameFamily(which, parts).log_prob(points.double()).mean()
+    assert found == pytest.approx(truth.item(), abs=0.006)
+
+
+def test_unseen_digits_score_as_unseen_digits_should():
+    digits = families.data("digits")
+    found = digits.score(digits.fresh)
+    assert found["modes"] == 10 and 0.94 < found["quality"] < 0.96 and found["kl"] < 0.02 and found["coverage"] == 1
+    assert len(digits.train) == 1437 and len(digits.fresh) == 360 and abs(digits.train.std() - 1) < 0.01
+    assert digits.score(normal(300, 64))["quality"] == 0  # noise is no digit
+
+
+RECORD = json.loads((DATA / "families.json").read_text())
+ROWS = RECORD["rows"]
+
+
+def test_the_record_holds_every_job_and_tells_who_made_it():
+    assert set(ROWS) == {key for key, _, _ in families.jobs(RECORD)}
+    assert all(ROWS[key]["settings"] == settings for key, settings, _ in families.jobs(RECORD))
+    assert RECORD["threads"] == 1 and RECORD["torch"] and RECORD["commit"] and RECORD["device"]
+    assert RECORD["steps"] == families.STEPS and RECORD["batch"] == families.BATCH
+
+
+def test_the_budgets_are_equal():
+    for name in families.SETS:
+        sizes = [ROWS[f"main {name} {family} 0"]["parameters"] for family in families.FAMILIES]
+        assert max(sizes) < 1.011 * min(sizes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", families.FAMILIES)
+@pytest.mark.parametrize("name", ["grid", "digits"])
+def test_the_record_begins_as_a_fresh_training_does(name, family):
+    """The losses of the first, tenth and thirtieth step; another processor moves them in the sixth digit."""
+    row = ROWS[f"main {name} {family} 3"]
+    model = families.FAMILIES[family](families.data(name).train, families.STEPS[name], 3, 30, **row["settings"])
+    assert [model.losses[k] for k in (0, 9, 29)] == pytest.approx(row["losses"], rel=1e-3, abs=2e-4)
+    assert model.parameters == row["parameters"]
+
+
+@pytest.mark.slow
+def test_a_record_from_end_to_end(tmp_path, monkeypatch, capsys):
+    """It is resumed: what it holds is not made again."""
+    monkeypatch.setattr(families, "STEPS", {"grid": 30, "ring": 30, "digits": 30})
+    monkeypatch.setattr(families, "SEEDS", range(1))
+    monkeypatch.setattr(families, "by_steps", lambda *given: {})
+    monkeypatch.setattr(families, "OPTIONS", {family: options[:2] for family, options in families.OPTIONS.items()})
+    monkeypatch.setattr(families, "DIGIT_OPTIONS", {"gan": (1,), "vae": (0,)})
+    for name in ("MINIDIFF_QUIET", "MINIDIFF_DEVICE"):
+        monkeypatch.setenv(name, "")  # so that what the program sets is undone
+    out = tmp_path / "families.json"
+    for chosen, rows, made in ((["vae"], 6, 6), (["vae", "gan"], 13, 7)):
+        monkeypatch.setattr("sys.argv", ["families.py", "--out", str(out), "--families", *chosen])
+        families.main()
+        record = json.loads(out.read_text())
+        assert len(record["rows"]) == rows and capsys.readouterr().out.count("\n") == made
+    assert set(record) == set(RECORD)
+    shown = ROWS["main grid vae 0"]
+    assert set(record["rows"]["main grid vae 0"]) == set(shown) and len(shown["samples"]) == 400
+
+
+def average(family, key, of="main grid"):
+    found = [row[key] for name, row in ROWS.items() if name.startswith(f"{of} {family} ")]
+    return sum(found) / len(found)
+
+
+def by_steps(family, step, number):
+    found = [row["steps"][step][number][1] for name, row in ROWS.items() if name.startswith(f"main grid {family} ")]
+    return sum(found) / len(found)
+
+
+SAID = {  # sentences of the notebook, and what the record says where they have a number
+    r"covers (\S+) of the 25 modes and draws": average("gan", "modes"),
+    r"unevenly, with a reverse KL of (\S+)\. ": average("gan", "kl"),
+    r"The VAE covers (\S+) with a quality": average("vae", "modes"),
+    r"with a quality of (\S+), not much better": average("vae", "quality"),
+    r"noise is still (\S+) times as wide": average("vae", "std") / tasks.grid().stds[0].item(),
+    r"the GAN's quality, (\S+), is as good": average("gan", "quality", "main ring"),
+    r"its reverse KL, (\S+), is by far": average("gan", "kl", "main ring"),
+    r"all 25 modes with a quality of (\S+); the same": ROWS["search grid gan 4"]["quality"],
+    r"quality is (\S+) for the VAE": average("vae", "quality", "main digits"),
+    r"for the VAE, (\S+) for the GAN": average("gan", "quality", "main digits"),
+    r"for the GAN, (\S+) for flow matching": average("flow", "quality", "main digits"),
+    r"for flow matching and (\S+) for DDPM": average("ddpm", "quality", "main digits"),
+    r"leads, with .(\S+) nats": -average("flow", "nats", "main digits"),
+    r"nats against .(\d+)": -average("vae", "nats", "main digits"),
+    r"DDPM's network has (\S+) after 20": by_steps("ddpm", "ddim_step", "20"),
+    r"fresh noise, and (\S+) after 1,000": by_steps("ddpm", "ddpm_step", "1000"),
+    r"flow matching's ends at (\S+)\. ": by_steps("flow", "ddim_step", "250"),
+    r"decides which: from \$(\S+)\$ to": max(ROWS["main grid gan 0"]["kernel"].values()),
+    r"to \$(\S+)\$ nats a point": min(ROWS["main grid gan 0"]["kernel"].values()),
+}
+
+
+@pytest.mark.parametrize("sentence", SAID)
+def test_the_notebook_says_what_the_record_holds(sentence):
+    cells = json.loads((DATA.parent / "notebooks" / "14_four_families.ipynb").read_text())["cells"]
+    text = " ".join(" ".join("".join(cell["source"]).split()) for cell in cells if cell["cell_type"] == "markdown")
+    (said,) = re.findall(sentence, text)
+    digits = len(said.partition(".")[2])
+    assert said == f"{SAID[sentence]:.{digits}f}"
+
+
+def test_the_best_gan_of_the_search_is_the_one_the_notebook_tells_of():
+    found = {key: row for key, row in ROWS.items() if key.startswith("search grid gan")}
+    assert max(found, key=lambda key: found[key]["overlap"]) == "search grid gan 4"
+    assert found["search grid gan 4"]["modes"] == 25 and len(found) == 10

@@ -103,8 +103,8 @@ def train_vae(encoder: nn.Module, decoder: nn.Module, log_std: Tensor, x: Tensor
 
 def score(mine) -> None:
     """find each sample's nearest mode, keep those within 3 standard deviations, and return the three numbers."""
-    means, unit = torch.tensor([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [9.0, 9.0]]), torch.tensor([0.0, 0.5])
-    x = torch.cat([0.2 * unit + means[:1].expand(6, 2), means[1:2].expand(3, 2), means[2:3] + 1.3])
+    means, unit = torch.tensor([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [9.0, 9.0]]), torch.tensor([0.0, 2.5])
+    x = torch.cat([means[:1].expand(6, 2), means[1:2].expand(3, 2), means[2:3] + 1.3, means[3:] + unit])
     far, stds = torch.cdist(x, means), torch.full((4,), 0.5)
     right, every = _summary(*(far / stds).min(1), 4), _summary(*(far * 0).add(far / 99).min(1), 4)
     (modes, quality, kl), square = right, torch.cdist(x, means, p=math.inf) / stds
