@@ -74,3 +74,22 @@ def width(step, batch):
 
 check_that("one norm: nothing is left of y", width(one_norm, 2_048) > 0.6)
 check_that("a norm each: y is heard", width(dps(ddpm_step, eye, y0, 0.3), 2_048) < 0.25)
+
+# %% sixty-four-table
+from minidiff.course import check_between
+
+check_between("what split Gibbs' 90 % regions hold", covered, 0.87, 0.93)
+
+# %% colours
+from minidiff.course import check, check_between
+
+check("brightness of what was coloured", grey.forward(coloured) - y, 0, atol=1e-5)
+check_between("where the answers of a sprite differ most", coloured.unflatten(0, (3, 4)).std(0).amax((1, 2, 3)), 0.2, 1.5)
+
+# %% anagram
+from minidiff.course import check_between
+from minidiff.evaluation import load_judge
+
+judge = load_judge()
+both = (judge.classify(drawn) == 0) & (judge.classify(turn(drawn)) == 8)
+check_between("share that the judge takes for both", both.float().mean(), 0.6, 1)
