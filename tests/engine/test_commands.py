@@ -21,6 +21,7 @@ from minidiff.engine import checkpoints, commands, presets, runs
 from minidiff.engine.commands import number
 from minidiff.engine.generate import SAMPLERS, generate, streams, times_for
 from minidiff.engine.presets import Preset
+from minidiff.engine.runtime import device_name
 from minidiff.networks import MLP, UNet
 from minidiff.predictions import LearnedDenoiser
 from minidiff.schedules import cosine, start
@@ -420,3 +421,33 @@ def test_remake_trains_the_judge_and_scores_nobody(monkeypatch):
     monkeypatch.setattr(module, "score", lambda *_, **__: pytest.fail("nobody is scored"))
     monkeypatch.setattr(module.judge, "main", lambda *path: called.append(path))
     assert run("judge", "--remake") in (0, None) and called == [()]
+
+
+# ---- what is said before a training, and what is left after a refusal
+
+
+def test_what_is_trained_is_said_in_lines():
+    job = runs.begin("rings", steps=7, batch=5, lr=0.25, device="cpu")
+    parameters = sum(p.numel() for p in job.run.denoiser.net.parameters())
+    data, network = commands._described(job).splitlines()
+    rings = "3 classes (inner ring, middle ring, outer ring)"
+    assert data == f"data: {job.title()}, {len(job.data):,} samples of shape (2,), {rings}" and len(job.data) >= 1_000
+    said = f"network: MLP, {parameters:,} parameters; 7 steps of 5 samples, learning rate 0.25, on "
+    assert network == said + device_name(torch.device("cpu"))
+    job.record |= {"init_tensors": [3, 4], "init": "a.safetensors"}
+    job.data = Data(job.data.x[:999], None, 0.0, 1.0)
+    data, begins, network, few = commands._described(job).splitlines()
+    assert (
+        data.endswith("999 samples of shape (2,), no classes")
+        and begins == "begins with 3 of 4 tensors of a.safetensors"
+    )
+    assert "learned by heart" in few and "--init" in few
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_refused_training_leaves_what_was_there(there, tmp_path, capsys):
+    out = tmp_path / "out"
+    if there:
+        out.mkdir()
+    assert run("train", "--data", "rings", "--init", tmp_path / "none", "--out", out) == 1
+    assert capsys.readouterr().err.count("\n") == 1 and out.exists() == there
