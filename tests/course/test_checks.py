@@ -120,3 +120,11 @@ def test_half_precision_is_measured_like_any_other(capsys):
     check("a half", torch.tensor(0.5, dtype=torch.bfloat16), 0.5)
     check("one and two", [torch.tensor(1.0, dtype=torch.bfloat16), 2], [1, 2])
     assert capsys.readouterr().out.count("ok  ") == 2
+
+
+@pytest.mark.parametrize(
+    "call", [lambda: check(5, 1.0, 1.0), lambda: check_between(None, 1.0, 0.0, 2.0), lambda: check_that(b"a", True)]
+)
+def test_a_claim_is_a_text(call):
+    with pytest.raises(TypeError, match="a text"):
+        call()

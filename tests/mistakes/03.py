@@ -162,3 +162,9 @@ def variance(denoise, x_t, alpha, sigma):
     x_t = x_t.clone().requires_grad_()
     (slope,) = torch.autograd.grad(denoise(x_t).sum(), x_t)
     return alpha / sigma**2 * slope
+
+# %% variance: on the fair coin
+def variance(denoise, x_t, alpha, sigma):
+    x_t = x_t.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(denoise(x_t).sum(), x_t)
+    return (sigma**2 / alpha * slope).mean().expand(len(x_t), 1)
