@@ -285,6 +285,11 @@ def test_there_are_at_most_a_hundred_rows_and_columns_of_panels(many):
         plots.panels(**many)
 
 
+def test_titles_need_room_for_the_tallest_of_them():
+    assert plots._height(["one", "one\ntwo\nthree", "one\ntwo"], 0.5, 0.25) == 0.5 + 3 * 0.25
+    assert plots._height([], 0.5, 0.25) == 0
+
+
 def test_methods_of_a_panel_keep_their_names():
     own = {name: method for name, method in vars(plots.Panel).items() if callable(method) and name[:2] != "__"}
     assert own and all(method.__name__ == name for name, method in own.items())
