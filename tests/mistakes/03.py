@@ -168,13 +168,3 @@ def variance(denoise, x_t, alpha, sigma):
     x_t = x_t.clone().requires_grad_()
     (slope,) = torch.autograd.grad(denoise(x_t).sum(), x_t)
     return (sigma**2 / alpha * slope).mean().expand(len(x_t), 1)
-
-# %% weights: the sign is turned
-def weights(x_t, points, alpha, sigma):
-    fit = (alpha * x_t @ points.T - alpha**2 * points.square().sum(1) / 2) / sigma**2
-    return (-fit).softmax(1)
-
-# %% copying_error: the root is missing
-def copying_error(images, points, sigma, noise):
-    guess = posterior_mean(images + sigma * noise, points, 1.0, sigma)
-    return (guess - images).square().mean()

@@ -153,7 +153,6 @@ def gan_losses(mine) -> None:
         "the generator lowers the discriminator's own loss on fakes, and so gives itself away.": (data + fakes, fakes),
         "the discriminator sees data only: add -log(1 - D) of the fakes.": (data, fooled),
         "the losses have changed places: the discriminator's comes first.": (fooled, data + fakes),
-        "the discriminator's loss is the sum of its two means, and yours is half of it.": ((data + fakes) / 2, fooled),
         "take the mean over the batch, not the sum.": (6 * (data + fakes), 6 * fooled),
     }, "they should be mean(-log D(real)) + mean(-log(1 - D(fake))) and mean(-log D(fake)).")  # fmt: skip
     sure = torch.stack(mine(torch.tensor([[-200.0]]), torch.tensor([[-200.0]])))

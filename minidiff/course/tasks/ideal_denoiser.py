@@ -36,7 +36,6 @@ def weights(mine) -> None:
             ((product - alpha * length) / sigma**2).softmax(1),
         "a half is missing: the exponent is the square over 2 sigma^2.": (2 * fit).softmax(1),
         "beside the squared length a half is missing.": ((product - 2 * alpha**2 * length) / sigma**2).softmax(1),
-        "the sign is turned: the worst of the points gets the largest weight.": (-fit).softmax(1),
         "that is the exponent itself: a softmax over the points makes it probabilities.": fit,
     }, "each row should sum to 1, its weights in proportion to exp(-|x_t - alpha p_i|^2 / (2 sigma^2)).")  # fmt: skip
     _fits_photographs(mine)
@@ -173,7 +172,6 @@ def _refuse_wrong_errors(mine, images: Tensor, points: Tensor, sigma: float) -> 
         "it is measured from the noisy input: the error is the distance from the clean image.":
             (best - x_t).square().mean().sqrt(),
         "that is the nearest point: the ideal denoiser averages.": error(nearest),
-        "the root is missing.": error(best) ** 2,
         "that is the mean absolute error: square, average, take the root.": error(best, 1),
         "the squares are added up: take their mean, which is an error a pixel.": error(best) * images.numel() ** 0.5,
     }, f"at sigma = {sigma} this is not the error of the posterior mean on images + sigma * noise.")  # fmt: skip
