@@ -306,6 +306,7 @@ def test_help_and_version(capsys):
         assert "minidiff" in said
         assert arguments != ["--help"] or "Learn diffusion models by running them." in said
         if arguments[0] in WHAT:
+            assert ("examples:\n  minidiff" in said) == (arguments[0] in ("sample", "train"))
             assert WHAT[arguments[0]] in said and ("[KIND]" in said) == (arguments[0] == "sample")
 
 
