@@ -3,6 +3,7 @@
     moons = two_moons(10_000)            a set in the plane, made from a seed
     clothes = fashion_mnist("train")     60,000 grey images of 28 x 28 pixels
     tiles = sprites()                    1,465 colour images of 32 x 32 pixels
+    drawn = scenes(10_000)               colour images of 32 x 32 pixels with captions, made from a seed
     photos = cifar10("train")            50,000 colour images of 32 x 32 pixels, from an archive that you download
     mine = from_folder("my-pictures")    pictures of your own, sub-folders as classes
     mine = from_array(x, y)              arrays of your own: images, points, signals
@@ -19,12 +20,15 @@ from .files import DataError, cache_folder, data_folders, find
 from .folder import found_again, from_array, from_folder, from_path
 from .images import cifar10, fashion_mnist, fetch_fashion_mnist, sprites
 from .points import MIXTURE, Mixture, checkerboard, gaussian_mixture, pinwheel, rings, spirals, swiss_roll, two_moons
+from .scenes import Scene, Thing, render, scene, scenes
 
 __all__ = [
     "MIXTURE",
     "Data",
     "DataError",
     "Mixture",
+    "Scene",
+    "Thing",
     "cache_folder",
     "checkerboard",
     "cifar10",
@@ -39,7 +43,10 @@ __all__ = [
     "gaussian_mixture",
     "outline",
     "pinwheel",
+    "render",
     "rings",
+    "scene",
+    "scenes",
     "spirals",
     "sprites",
     "swiss_roll",

@@ -36,6 +36,47 @@ class Block(nn.Module):
         return self.skip(x) + self.conv2(F.silu(h))
 
 
+class Attention(nn.Module):
+    """Every token takes a mean of all others, weighted by how well they answer it (Vaswani et al. 2017, Eq. 1).
+
+    softmax(q k^T / sqrt(d)) v, in several heads with d = width / heads each.
+
+    width: numbers a token, a multiple of heads.
+    heads: attentions side by side.
+    context: numbers a token of what is looked at, if that is something else (cross-attention).
+    """
+
+    def __init__(self, width: int, heads: int = 4, context: int | None = None) -> None:
+        super().__init__()
+        self.heads = heads
+        self.ask = nn.Linear(width, width)
+        self.answer = nn.Linear(context or width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """(B, N, width).
+
+        x: the tokens that ask, (B, N, width).
+        context: those that answer, (B, L, context); None: x itself.
+        mask: which of these are there, (B, L) bool; None: all.
+        """
+        weights, v = self._looked(x, context, mask)
+        return self.out((weights @ v).transpose(1, 2).flatten(2))
+
+    def weights(self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """How much each token of x takes from each of the context's, (B, heads, N, L): the rows sum to 1."""
+        return self._looked(x, context, mask)[0]
+
+    def _looked(self, x: Tensor, context: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The weights and the values. At tens of tokens this is several times faster on a CPU than the fused kernel."""
+        parts = [self.ask(x), *self.answer(x if context is None else context).chunk(2, -1)]
+        q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in parts)
+        scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, None], -math.inf)
+        return scores.softmax(-1).to(v), v
+
+
 class Embedding(nn.Module):
     """Level, label and change as one vector.
 

@@ -13,10 +13,11 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import is_lazy
 
 from .convnet import ConvNet1d
+from .dit import DiT
 from .mlp import MLP
 from .unet import UNet
 
-NETWORKS: dict[str, type[nn.Module]] = {"MLP": MLP, "UNet": UNet, "ConvNet1d": ConvNet1d}
+NETWORKS: dict[str, type[nn.Module]] = {"MLP": MLP, "UNet": UNet, "ConvNet1d": ConvNet1d, "DiT": DiT}
 
 
 def unwrapped(net: nn.Module) -> nn.Module:

@@ -1,6 +1,7 @@
 """A network for images."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -8,9 +9,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..refusals import whole
-from .layers import Block, Embedding, check_input, check_sizes, zero_module
+from .layers import Attention, Block, Embedding, check_input, check_sizes, zero_module
+from .text import TextEncoder
 
 LEAST = {"channels": 1, "width": 1, "deep_width": 1, "blocks": 1, "deep_blocks": 0, "groups": 1, "changes": 0}
+LEAST |= {"length": 1}
+
+
+class Look(nn.Module):
+    """Each place of a feature map looks at all others, and then at the words (after Rombach et al. 2022, Section 3.3).
+
+    width: channels of the map (B, width, H, W), and numbers a word.
+    heads: of each attention.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.attention, self.words = Attention(width, heads), Attention(width, heads)
+        zero_module(self.attention.out), zero_module(self.words.out)
+
+    def forward(self, x: Tensor, words: tuple[Tensor, Tensor]) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        tokens = tokens + self.attention(self.norms[0](tokens))
+        tokens = tokens + self.words(self.norms[1](tokens), *words)
+        return tokens.transpose(1, 2).reshape(x.shape).contiguous(memory_format=torch.channels_last)
 
 
 class UNet(nn.Module):
@@ -30,6 +53,8 @@ class UNet(nn.Module):
     groups: of channels that GroupNorm normalises together (in bfloat16 on a CPU, 16 or more are several times faster).
     variance: twice as many channels out, the second half for a learned variance.
     changes: numbers that say how x was augmented.
+    words: the vocabulary of the captions it is told, None for no captions; each deep block then has attention.
+    length: the most words of a caption.
 
     Raises ValueError for sizes that cannot be built and, when called, for inputs of other shapes, types or labels.
     """
@@ -46,12 +71,14 @@ class UNet(nn.Module):
         groups: int = 8,
         variance: bool = False,
         changes: int = 0,
+        words: Sequence[str] | None = None,
+        length: int = 20,
     ) -> None:
         super().__init__()
         config = {"channels": channels, "size": _plain(size), "classes": classes, "width": width}
         config |= {"deep_width": deep_width, "blocks": blocks, "deep_blocks": deep_blocks, "groups": groups}
         config |= {"variance": variance, "changes": changes}
-        self.config = check_sizes(LEAST, config)
+        self.config = check_sizes(LEAST, config) | ({} if words is None else {"words": list(words), "length": length})
         _refuse_odd_widths(groups, width, deep_width)
         self.classes = self.config["classes"]
         emb = 2 * width
@@ -60,6 +87,8 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(Block(width, width, emb, groups) for _ in range(blocks))
         self.shrink = nn.Conv2d(width, deep_width, 3, stride=2, padding=1)
         self.deep = nn.ModuleList(Block(deep_width, deep_width, emb, groups) for _ in range(deep_blocks))
+        self.text = None if words is None else TextEncoder(words, length, deep_width)
+        self.looks = nn.ModuleList(Look(deep_width, 4) for _ in range(deep_blocks if words else 0))
         self.widen = nn.Conv2d(deep_width, width, 1)
         self.up = nn.ModuleList(Block(width if i else 2 * width, width, emb, groups) for i in range(blocks))
         self.norm = nn.GroupNorm(groups, width)
@@ -69,16 +98,19 @@ class UNet(nn.Module):
 
     @property
     def nulls(self) -> dict[str, Tensor]:
-        """What "not given" looks like for each condition this network knows, without the batch."""
-        return self.condition.nulls
+        """What "not given" looks like for each condition this network knows, without the batch; no text is all 0."""
+        return self.condition.nulls | ({} if self.text is None else self.text.nulls)
 
-    def forward(self, x: Tensor, level: Tensor, y: Any = None, change: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, level: Tensor, y: Any = None, change: Tensor | None = None, text: Tensor | None = None
+    ) -> Tensor:
         """The network's output, like x, or with twice the channels for a variance.
 
         x: (B, channels, H, W).
         level: (B,), the noise angle in [0, 1].
         y: labels from 0 to classes, an int or (B,); None and classes mean any.
         change: (B, changes), how x was augmented; None for no change.
+        text: (B, length) numbers of words; None for no text.
         """
         high, wide = _sides(self.config["size"])
         check_input(x, (self.config["channels"], high, wide), self.stem.weight, "images")
@@ -88,8 +120,10 @@ class UNet(nn.Module):
         for block in self.down:
             h = block(h, emb)
         detail, h = h, self.shrink(h)  # (B, deep_width, H/4, W/4)
-        for block in self.deep:
+        words = None if self.text is None else self.text(text, len(x))
+        for block, look in zip_longest(self.deep, self.looks):
             h = block(h, emb)
+            h = h if words is None else look(h, words)
         h = F.interpolate(self.widen(h), scale_factor=2.0)
         h = torch.cat([h, detail], 1)  # (B, 2 width, H/2, W/2)
         for block in self.up:
