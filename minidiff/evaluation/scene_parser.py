@@ -6,6 +6,7 @@ guesses is rendered, and the one that covers the same pixels is what is there (a
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -77,15 +78,12 @@ def _things(away: Tensor, ground: Tensor, masks: Tensor) -> list[Thing]:
         [Thing(shape, names[c], *spot) for shape, *spot in zip(SHAPES, *three, strict=True)]
         for c, *three in zip(colour.tolist(), x.tolist(), y.tolist(), r.tolist(), strict=True)
     ]
-    drawn = stencils([guess for each in guesses for guess in each], masks.shape[-1]).reshape(
-        len(masks), -1, *cover[0].shape
-    )
-    fit = torch.minimum(drawn, cover[:, None]).sum((2, 3)) / torch.maximum(drawn, cover[:, None]).sum((2, 3))
-    best = [
-        (each[k], score) for each, k, score in zip(guesses, fit.argmax(1).tolist(), fit.amax(1).tolist(), strict=True)
-    ]
-    unclear = lambda one: Thing(UNCLEAR, one.colour, one.x, one.y, one.r)
-    return [one if score >= FIT else unclear(one) for one, score in best]
+    every = [guess for each in guesses for guess in each]
+    drawn = stencils(every, masks.shape[-1]).reshape(len(masks), -1, *near[0].shape)
+    both, either = torch.minimum(drawn, cover[:, None]), torch.maximum(drawn, cover[:, None])
+    fit, best = (both.sum((2, 3)) / either.sum((2, 3))).max(1)
+    found = [each[k] for each, k in zip(guesses, best.tolist(), strict=True)]
+    return [one if good else replace(one, shape=UNCLEAR) for one, good in zip(found, fit >= FIT, strict=True)]
 
 
 def _moments(cover: Tensor) -> tuple[Tensor, Tensor, Tensor]:

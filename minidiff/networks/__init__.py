@@ -4,9 +4,9 @@
 
 The level says how noisy x is: 0 is clean, 1 is noise only. The change, (B, changes), says what an augmentation did to x
 in training. What is None is not given, and `net.nulls` says what that looks like: name -> tensor without the batch.
-`MLP` is for points, `UNet` and `DiT` for images, `ConvNet1d` for signals. The two for images can be told captions. Every network keeps the arguments it was built with in
-`config`, so that a checkpoint can build it again: `NETWORKS[name](**net.config)`. To save one of your own, register it
-there first: `NETWORKS["Mine"] = Mine`.
+`MLP` is for points, `UNet` and `DiT` for images, `ConvNet1d` for signals; the two for images can be told captions too,
+text=..., (B, length). Every network keeps the arguments it was built with in `config`, so that a checkpoint can build
+it again: `NETWORKS[name](**net.config)`. To save one of your own, register it there first: `NETWORKS["Mine"] = Mine`.
 """
 
 from .convnet import ConvNet1d
