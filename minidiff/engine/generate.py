@@ -63,6 +63,7 @@ def generate(
     steps: int = 50,
     times: Tensor | None = None,
     guidance: float = 1.0,
+    against: Mapping[str, Tensor] | None = None,
     generator: Random = None,
     batch: int | None = None,
     bf16: bool = False,
@@ -77,6 +78,7 @@ def generate(
     steps: how many equal steps from the last time to 0, unless times are given
     times: as for `sample`
     guidance: 1 is the conditional model itself, above it the condition is exaggerated (classifier-free guidance)
+    against: what guidance leads away from, name -> one for all, such as a negative prompt (default: not told)
     generator: one for all samples, or a list of one each, as from `streams`
     batch: samples that are drawn together (default: 256 on a GPU; 64 on a CPU, where 128 were slower)
     bf16: run the network in bfloat16, faster where the hardware knows it (`fast_bf16`); its outputs are then off by
@@ -92,7 +94,7 @@ def generate(
         part = slice(first, first + batch)
         chosen = given(denoiser, **{name: rows[part] for name, rows in told.items()}) if told else denoiser
         if told and guidance != 1:
-            chosen = extrapolate(chosen, given(denoiser, **dict.fromkeys(told)), guidance)
+            chosen = extrapolate(chosen, given(denoiser, **(dict.fromkeys(told) | dict(against or {}))), guidance)
         own = generator[part] if isinstance(generator, list) else generator
         label = f"drawing {min(first + batch, len(noise))} of {len(noise)}"
         path = sample(step, chosen, noise[part], times, generator=own)

@@ -2,17 +2,20 @@
 
 from collections import ChainMap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 
 from .. import data
 from ..data import Data
+from ..networks.dit import DiT
 from ..networks.registry import network_for
+from ..networks.text import Words, vocabulary
 from ..networks.unet import UNet
+from ..refusals import require
 
-SHIPPED = "fashion-small.safetensors"
+SHIPPED, TOLD = "fashion-small.safetensors", "scenes.safetensors"  # what samples are drawn from; with a prompt
 SHIPPED_SHA256 = {  # whose samples the course shows; `minidiff doctor` looks whether these are here
     SHIPPED: "bb021be462c1bd9f15e2452515f742ad39a7f4eba55c5ecd2ee1d3e615e8bba5",
     "sprites.safetensors": "8a8bb1c2ca8fa63d42d1724426e67f789baf02bac11d701da957171c97f11f16",
@@ -44,11 +47,29 @@ class Preset:
 
 
 def _unet(images: Data, **config) -> UNet:
-    return UNet(channels=images.x.shape[1], size=tuple(images.x.shape[2:]), classes=len(images.names or ()), **config)
+    classes = len(images.names or ()) or None
+    return UNet(channels=images.x.shape[1], size=tuple(images.x.shape[2:]), classes=classes, **config)
 
 
 def _fitting(own: Data) -> torch.nn.Module:
     return network_for(own.x.shape[1:], len(own.names or ()))
+
+
+def worded(captioned: Data, length: int = 16) -> Data:
+    """Data whose captions are a condition: text, (N, length), by the words that occur in them."""
+    require(captioned.captions is not None, "these data have no captions, from which the words would be taken")
+    words = Words(vocabulary(captioned.captions or ()), length)
+    return replace(captioned, condition={"text": words.encode(captioned.captions or ())})
+
+
+def _transformer(captioned: Data) -> DiT:
+    words, length = vocabulary(captioned.captions or ()), captioned.condition["text"].shape[1]
+    _, channels, size, _ = captioned.x.shape
+    return DiT(channels, size, width=128, depth=6, heads=4, words=words, length=length)
+
+
+def _scenes() -> Data:
+    return worded(data.scenes(60_000))
 
 
 def _clothes() -> Data:
@@ -66,6 +87,7 @@ PRESETS: dict[str, Preset] = {
     "sprites": Preset(  # a tenth of the sprites is held out for good
         "sprites", partial(data.sprites, "train"), partial(_unet, groups=4, changes=1), 25_000, 32, augment=("flip",)
     ),
+    "scenes": Preset("scenes", _scenes, _transformer, 10_000, 64, 2e-3, "uniform_angle"),
     "fashion": Preset("fashion-mnist", _clothes, MIDDLE, 30_000, 256, 1e-3, augment=("flip",)),
     "cifar10": Preset("cifar-10", data.cifar10, LARGE, 100_000, 512, 1e-3, augment=("flip",)),
 } | {

@@ -106,4 +106,4 @@ class TextEncoder(nn.Module):
 
 def perceptron(width: int, times: int = 4) -> nn.Sequential:
     """Two layers, the hidden one so many times as wide: what a transformer does to each token by itself."""
-    return nn.Sequential(nn.Linear(width, times * width), nn.GELU("tanh"), nn.Linear(times * width, width))
+    return nn.Sequential(nn.Linear(width, times * width), nn.GELU(), nn.Linear(times * width, width))

@@ -23,7 +23,7 @@ from ..engine.cards import COLUMN, demand, told
 from ..engine.commands import how_drawn, number, option
 from ..engine.generate import SAMPLERS, generate, moments, steps_for, streams, times_for
 from ..engine.measurements import averaging, masking
-from ..engine.presets import SHIPPED
+from ..engine.presets import SHIPPED, TOLD
 from ..engine.runtime import runtime
 from ..inverse import Operator, ddnm
 from ..networks.registry import accept
@@ -39,6 +39,7 @@ CERTAIN = 10.0  # noise level sigma / alpha at which nothing is left of a pictur
 MOST = 2**28  # numbers that a film may hold in memory: 1 GB
 EXAMPLES = """examples:
   minidiff sample --class "ankle boot" --guidance 2 --out boots.png
+  minidiff sample --prompt "two red stars above a blue ring" --number 16 --out stars.png
   minidiff sample --checkpoint runs/mine/model.safetensors --number 16 --out walk.gif
 """
 
@@ -59,6 +60,8 @@ def _add_sample(commands) -> None:
     option(what, "--checkpoint", Path, None, "a model.safetensors (default: the model that ships with minidiff)")
     option(what, "--number", number(int, 1, 10_000), 64, "how many")
     option(what, "--class", str, None, "a class, by name or number (default: all in turn)", dest="label")
+    option(what, "--prompt", str, None, "what to draw, in words, by a model that was told captions", metavar="TEXT")
+    option(what, "--negative", str, "", "with --prompt: what it should not look like, in words", metavar="TEXT")
     option(what, "--seed", number(int, 0, 2**63 - 1), 0, "same seed, same images, whatever is written")
     option(how, "--sampler", str, "2m", "2m, the quickest; ddim; ddpm, which adds noise", choices=sorted(SAMPLERS))
     few = "steps from noise to data (default: with 2m 8 for images, 16 for others; 50 with ddim and ddpm)"
@@ -106,18 +109,19 @@ def _add_card(commands) -> None:
 
 
 def sample_command(a: argparse.Namespace) -> int:
-    path, device = a.checkpoint or find(SHIPPED), runtime(a.device).device
+    path, device = a.checkpoint or find(SHIPPED if a.prompt is None else TOLD), runtime(a.device).device
     a.out = a.out or Path("samples" if a.each else "grid.png")
     writable(a.out / f"0.{a.each}" if a.each else a.out)
     ending = _ending(a.out, a.each)
     denoiser, card = _loaded(path)
     described = card["data"]
     _settle(a, described)
-    y = _labels(a.label, a.number, described["names"])
+    y, told, against = _labels(a.label, a.number, described["names"]), *_prompted(a, denoiser)
+    told |= {} if y is None else {"y": y}
     files = _files(a, ending, y, described["names"])
     for file in files:
         _refuse_out(file, path, ending, a.force)
-    x = _walked(a, denoiser.to(device), described, y, FRAMES if ending in FILMS else 1)
+    x = _walked(a, denoiser.to(device), described, told, against, FRAMES if ending in FILMS else 1)
     if ending == ".npz":
         _write(a.out, _arrays(a, x[-1], y, {"checkpoint": path.name, **card}))
     for k, file in enumerate(files * (ending != ".npz")):
@@ -211,7 +215,8 @@ def _settle(a: argparse.Namespace, described: dict) -> None:
     """Steps and guidance that do well with such data, where none are asked for."""
     a.steps = steps_for(a.sampler, described["shape"]) if a.steps is None else a.steps
     classes_of_images = described["names"] and len(described["shape"]) == 3
-    a.guidance = (1.25 if classes_of_images else 1.0) if a.guidance is None else a.guidance
+    usual = 2.0 if a.prompt is not None else 1.25 if classes_of_images else 1.0
+    a.guidance = usual if a.guidance is None else a.guidance
 
 
 def _ending(out: Path, each: str | None) -> str:
@@ -255,6 +260,17 @@ def _labels(wanted: str | None, count: int, names: list[str]) -> Tensor | None:
     return torch.full((count,), found[0])
 
 
+def _prompted(a: argparse.Namespace, denoiser: LearnedDenoiser) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What the network is told in words, a row a sample, and what guidance leads away from."""
+    text = getattr(denoiser.net, "text", None)
+    if a.prompt is None:
+        require(not a.negative, "--negative says what a --prompt should not look like: give that too")
+        return {}, {}
+    require(text is not None, "this model was told no captions, so it takes no --prompt: choose another --checkpoint")
+    told = text.words.encode([a.prompt]).expand(a.number, -1)
+    return {"text": told}, {"text": text.words.encode([a.negative])} if a.negative else {}
+
+
 def _files(a: argparse.Namespace, ending: str, y: Tensor | None, names: list[str]) -> list[Path]:
     """The files to be written: one, or one a sample, by number and class, in letters that any system takes."""
     if not a.each:
@@ -265,13 +281,16 @@ def _files(a: argparse.Namespace, ending: str, y: Tensor | None, names: list[str
     return [a.out / f"{k:0{digits}}{name}{ending}" for k, name in enumerate(said)]
 
 
-def _walked(a: argparse.Namespace, denoiser: LearnedDenoiser, described: dict, y: Tensor | None, frames: int) -> Tensor:
+def _walked(
+    a: argparse.Namespace, denoiser: LearnedDenoiser, described: dict, told: dict, against: dict, frames: int
+) -> Tensor:
     """The samples in the data's own units, (F, N, *), with moments of their walk before them.
 
     a: how they are drawn.
     denoiser: what draws them, where it is to be done.
     described: shape, shift and scale of the data.
-    y: their labels.
+    told: what the network is told, a row a sample.
+    against: what guidance leads away from.
     frames: how many moments, at most; 1: the samples alone.
 
     A moment is shown at the data's own variance, whatever the schedule's.
@@ -283,9 +302,9 @@ def _walked(a: argparse.Namespace, denoiser: LearnedDenoiser, described: dict, y
     small = len(kept) == 1 or len(kept) * math.prod(shape) <= MOST
     require(small, f"a film of {a.number} samples of this size would fill the memory: draw fewer, with --number")
     noise = (a.temperature * start(schedule, float(times[0]), shape, generator)).to(device)
-    y = y if y is None else y.to(device)
-    x = generate(denoiser, noise, y, step=step, times=times, guidance=a.guidance, generator=generator, batch=a.batch,
-                 frames=frames if frames > 1 else None).cpu()  # fmt: skip
+    told, against = ({name: rows.to(device) for name, rows in part.items()} for part in (told, against))
+    x = generate(denoiser, noise, told, step=step, times=times, guidance=a.guidance, against=against,
+                 generator=generator, batch=a.batch, frames=frames if frames > 1 else None).cpu()  # fmt: skip
     x = x if frames > 1 else x.unsqueeze(0)
     require(
         bool(x.isfinite().all()), "the samples are not finite numbers: try less --guidance, or train the model longer"
@@ -298,7 +317,7 @@ def _walked(a: argparse.Namespace, denoiser: LearnedDenoiser, described: dict, y
 def _arrays(a: argparse.Namespace, x: Tensor, y: Tensor | None, card: dict) -> bytes:
     """An npz without pickle: x in the data's own units, y and names if there are classes, seed and card."""
     told = {name: card.get(name) for name in ("checkpoint", "data", "network", "schedule", "target")}
-    told |= {name: getattr(a, name) for name in ("sampler", "steps", "guidance", "temperature", "seed")}
+    told |= {name: getattr(a, name) for name in ("sampler", "steps", "guidance", "temperature", "seed", "prompt")}
     named = {} if y is None else {"y": y.numpy(), "names": np.array(card["data"]["names"])}
     content: dict[str, Any] = {MARK: np.array(__version__), "x": x.numpy(), **named, "seed": np.array(a.seed)}
     buffer = io.BytesIO()
