@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .data import (
+    from .data import (  # type: ignore[no-redef]  # scenes is a module too
         Data,
         DataError,
         Mixture,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         outline,
         pinwheel,
         rings,
+        scenes,
         spirals,
         sprites,
         swiss_roll,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from .inverse import Operator, ddnm, dps, pigdm, repaint, replacement
     from .likelihood import bits_per_dim, elbo, log_prob
     from .losses import denoising_loss, weighting
-    from .networks import MLP, UNet
+    from .networks import MLP, DiT, UNet
     from .notation import OwnClock, from_diffusers, index_times
     from .predictions import Denoiser, LearnedDenoiser, Prediction, on_path, solve
     from .samplers import ddim_step, ddpm_step, euler_step, heun_step, last, remix, renoise_step, sample, sde_step
@@ -74,6 +75,7 @@ __all__ = [
     "Data",
     "DataError",
     "Denoiser",
+    "DiT",
     "LearnedDenoiser",
     "Mixture",
     "Operator",
@@ -140,6 +142,7 @@ __all__ = [
     "rings",
     "sample",
     "save",
+    "scenes",
     "sde_step",
     "shifted_times",
     "sigmoid",

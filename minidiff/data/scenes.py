@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..refusals import choice, instance, whole
+from ..refusals import choice, instance, number, whole
 from .dataset import Data
 
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring", "heart", "crescent")
@@ -55,7 +55,7 @@ class Thing:
     shape: one of SHAPES.
     colour: a name in COLOURS.
     x, y: its middle, from 0 to 1, from the left and from the top.
-    r: of the circle around it, in sides of the picture.
+    r: half the side of the square that holds it, in sides of the picture.
     """
 
     shape: str
@@ -215,9 +215,15 @@ def _related(random: Random, first: str, last: str, relation: str) -> str:
 
 
 def render(scenes: Sequence[Scene], size: int = 32) -> Tensor:
-    """The pictures of scenes, (N, 3, size, size), 0 black and 1 white, their edges smoothed over one pixel."""
+    """The pictures of scenes, (N, 3, size, size), 0 black and 1 white, their edges smoothed over one pixel.
+
+    Raises ValueError and TypeError for a scene that cannot be drawn, such as one of a colour that is not in COLOURS.
+    """
     size = whole("size", size, 8, 1024)
-    picture = torch.tensor([GROUNDS[one.ground] for one in scenes])[:, :, None, None].expand(-1, 3, size, size)
+    for one in instance("scenes", scenes, (list, tuple), "a list of scenes"):
+        _refuse(one)
+    grounds = torch.tensor([GROUNDS[one.ground] for one in scenes]).reshape(-1, 3, 1, 1)
+    picture = grounds.expand(-1, 3, size, size)
     for k in range(max((len(one.things) for one in scenes), default=0)):
         rows = [row for row, one in enumerate(scenes) if k < len(one.things)]
         things = [scenes[row].things[k] for row in rows]
@@ -226,16 +232,28 @@ def render(scenes: Sequence[Scene], size: int = 32) -> Tensor:
     return picture
 
 
+def _refuse(scene: Scene) -> None:
+    """Raise ValueError or TypeError where it cannot be drawn."""
+    choice("ground", instance("scenes", scene, Scene, "a list of scenes").ground, GROUNDS)
+    for thing in instance("things", scene.things, (list, tuple), "things in a tuple"):
+        choice("shape", instance("things", thing, Thing, "things in a tuple").shape, SHAPES)
+        choice("colour", thing.colour, COLOURS)
+        number("x", thing.x, -9, 9), number("y", thing.y, -9, 9), number("r", thing.r, 1e-3, 9)
+
+
 def stencils(things: Sequence[Thing], size: int = 32) -> Tensor:
     """How much of each pixel each thing covers, (N, 1, size, size), from its signed distance to the outline."""
     place = torch.tensor([(SHAPES.index(one.shape), one.x, one.y, one.r) for one in things]).T[:, :, None]
     kind, x, y, r = place
     pixel = (torch.arange(size) + 0.5) / size
-    right, down = ((pixel - x) / r).clamp(-REACH, REACH), ((pixel - y) / r).clamp(-REACH, REACH)
-    row = (down / REACH * (1 - 1 / TABLE) + 1 + 2 * kind) / len(SHAPES) - 1  # its own part of the one tall table
-    where = torch.stack([(right / REACH)[:, None, :].expand(-1, size, -1), row[:, :, None].expand(-1, -1, size)], -1)
-    distance = F.grid_sample(_distances(), where.reshape(1, -1, size, 2), padding_mode="border", align_corners=False)
-    return (0.5 - distance.reshape(-1, 1, size, size) * r[:, :, None, None] * size).clamp(0, 1)
+    right, down = (pixel - x) / r, (pixel - y) / r
+    column, line = right.clamp(-REACH, REACH), down.clamp(-REACH, REACH)  # the nearest place in the table
+    beyond = torch.hypot((right - column)[:, None, :], (down - line)[:, :, None])  # how much farther away
+    line = (line / REACH * (1 - 1 / TABLE) + 1 + 2 * kind) / len(SHAPES) - 1  # its own part of the one tall table
+    where = torch.stack([(column / REACH)[:, None, :].expand_as(beyond), line[:, :, None].expand_as(beyond)], -1)
+    found = F.grid_sample(_distances(), where.reshape(1, -1, size, 2), padding_mode="border", align_corners=False)
+    distance = (found.reshape(beyond.shape) + beyond) * r[:, :, None] * size  # in pixels
+    return (0.5 - distance).clamp(0, 1)[:, None]
 
 
 TABLE, REACH = 128, 1.3  # entries a side of a shape's table of distances, and how far it reaches, in radii

@@ -1,4 +1,4 @@
-"""How good are the samples? Metrics on features, and the judge of Fashion-MNIST that gives the features."""
+"""How good are the samples? Metrics on features, the judge of Fashion-MNIST that gives them, and that of scenes."""
 
 from ..estimates import Estimate, floor, jackknife
 from .judge import load_judge
@@ -14,6 +14,7 @@ from .metrics import (
     precision_recall,
     sliced_wasserstein,
 )
+from .scene_parser import obeys, read_scenes
 
 __all__ = [
     "Estimate",
@@ -28,6 +29,8 @@ __all__ = [
     "load_judge",
     "memorisation",
     "mmd",
+    "obeys",
     "precision_recall",
+    "read_scenes",
     "sliced_wasserstein",
 ]

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data.scenes import COLOURS, GROUNDS, SHAPES, Scene, Thing, stencils
-from ..refusals import require, samples
+from ..refusals import instance, require, samples
 
 UNCLEAR = "something"  # a shape that is none of SHAPES
 APART, LEAST, FIT = 0.2, 6, 0.8  # a pixel's distance from the ground, a thing's pixels, and its overlap with a render
@@ -23,12 +23,14 @@ APART, LEAST, FIT = 0.2, 6, 0.8  # a pixel's distance from the ground, a thing's
 def read_scenes(images: Tensor) -> list[Scene]:
     """What is to be seen in images (N, 3, S, S), 0 black and 1 white: things from the largest to the smallest.
 
-    A thing whose pixels no shape covers to FIT (intersection over union) has the shape UNCLEAR. Raises ValueError for
-    images of another shape.
+    A thing whose pixels no shape covers to FIT (intersection over union) has the shape UNCLEAR. What is not a number
+    counts as black. Raises ValueError for images of another shape.
     """
-    samples("images", images)
-    right = images.ndim == 4 and images.shape[1] == 3 and images.shape[2] == images.shape[3]
-    require(right, f"images must be square and in colour, (N, 3, S, S); got {tuple(images.shape)}")
+    shape = samples("images", images).shape
+    right = len(shape) == 4 and shape[1] == 3 and 8 <= shape[2] == shape[3] <= 1024
+    require(right, f"images must be square and in colour, (N, 3, S, S), S from 8 to 1024; got {tuple(shape)}")
+    if not len(images):
+        return []
     images = images.detach().float().cpu().clamp(0, 1).nan_to_num()
     grounds = torch.tensor(list(GROUNDS.values()))
     border = torch.cat([images[:, :, 0], images[:, :, -1], images[:, :, :, 0], images[:, :, :, -1]], 2).median(2).values
@@ -68,7 +70,7 @@ def _things(away: Tensor, ground: Tensor, masks: Tensor) -> list[Thing]:
     share = share.clamp(0, 1)
     error = (away[:, None] - share[:, :, None] * towards[..., None, None]).square().sum(2) * masks[:, None]
     colour = error.sum((2, 3)).argmin(1)
-    cover = share[torch.arange(len(masks)), colour] * near
+    cover = torch.maximum(share[torch.arange(len(masks)), colour] * near, 0.1 * masks)  # so that nothing has no place
     x, y, area = _moments(cover)
     all_x, all_y, all_area = (value[None] for value in _moments(_plain_shapes()))
     r = (area[:, None] / all_area).sqrt() / 4  # the plain shapes have a radius of a quarter
@@ -104,7 +106,12 @@ def obeys(seen: Scene, asked: Scene) -> dict[str, bool]:
     number: as many things as asked.
     looks: their shapes and colours, each shape in its colour, and the sizes where they are told.
     relation, place, ground: where the caption tells them.
+
+    seen: as from `read_scenes`.
+    asked: the scene that the caption tells of.
     """
+    for name, scene in (("seen", seen), ("asked", asked)):
+        instance(name, scene, Scene, "a Scene")
     look = lambda one: (one.shape, one.colour, one.size if "size" in asked.said else "")
     met = {"number": len(seen.things) == len(asked.things)}
     met["looks"] = Counter(map(look, seen.things)) == Counter(map(look, asked.things))

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .layers import Attention, Embedding, check_input, check_sizes, zero_module
-from .text import TextEncoder, perceptron
+from .text import TextEncoder, distinct, perceptron, told
 
 LEAST = {"channels": 1, "size": 2, "patch": 1, "width": 8, "depth": 0, "heads": 1, "length": 1, "changes": 0}
 
@@ -78,7 +78,8 @@ class DiT(nn.Module):
         super().__init__()
         config: dict[str, Any] = {"channels": channels, "size": size, "patch": patch, "classes": classes}
         config |= {"width": width, "depth": depth, "heads": heads, "length": length, "variance": variance}
-        self.config = check_sizes(LEAST, config | {"changes": changes}) | {"words": words and list(words)}
+        config |= {"changes": changes, "words": None if words is None else distinct(words)}
+        self.config = check_sizes(LEAST, config)
         if size % patch or width % heads or width % 4:
             raise ValueError(
                 f"size must be a multiple of patch, width one of heads and of 4; got {size}, {patch}, {width}, {heads}"
@@ -113,7 +114,7 @@ class DiT(nn.Module):
         """
         size, patch = self.config["size"], self.config["patch"]
         check_input(x, (self.config["channels"], size, size), self.first.weight, "images")
-        words = None if self.text is None else self.text(text, len(x))
+        words = told(self.text, text, len(x))
         emb = F.silu(self.condition(level, y, len(x), change))
         h = self.first(F.pixel_unshuffle(x, patch).flatten(2).transpose(1, 2)) + self.place
         for block in self.blocks:

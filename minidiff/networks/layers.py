@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..refusals import described, integers, whole
+from ..refusals import described, integers, require, whole
 
 
 class Block(nn.Module):
@@ -44,10 +44,13 @@ class Attention(nn.Module):
     width: numbers a token, a multiple of heads.
     heads: attentions side by side.
     context: numbers a token of what is looked at, if that is something else (cross-attention).
+
+    Raises ValueError for a width that the heads cannot share.
     """
 
     def __init__(self, width: int, heads: int = 4, context: int | None = None) -> None:
         super().__init__()
+        require(width % heads == 0, f"width must be a multiple of heads, which share it; got {width} and {heads}")
         self.heads = heads
         self.ask = nn.Linear(width, width)
         self.answer = nn.Linear(context or width, 2 * width)

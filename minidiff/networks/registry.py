@@ -177,9 +177,13 @@ def adapted(net: nn.Module, shape: Sequence[int], classes: int) -> tuple[nn.Modu
     Returns the network, and how many of its tensors fit, of how many. Raises ValueError where it can take no such
     samples.
     """
-    net, changed = unwrapped(net), {"channels": shape[0], "dim": shape[0], "length": shape[-1], "size": shape[1:]}
+    net = unwrapped(net)
     config: Any = net.config
-    changed |= {"classes": classes or None}
+    changed: dict[str, Any] = {"channels": shape[0], "dim": shape[0], "classes": classes or None}
+    if len(shape) == 2:
+        changed["length"] = shape[1]  # of a signal: that of an image's network is the length of its captions
+    elif len(shape) == 3:
+        changed["size"] = shape[1] if shape[1] == shape[2] else shape[1:]
     new = type(net)(**config | {key: value for key, value in changed.items() if key in config})
     accept(new, shape, classes)
     have, found = weights(new), weights(net)

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
+from unicodedata import normalize
 
 import torch
 from torch import Tensor, nn
@@ -14,18 +16,34 @@ WORD = re.compile(r"[^\W\d_]+|[^\w\s]|\d+")  # a word, a mark such as a comma, o
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, in small letters, marks apart."""
+    """The words of a text, in small letters, marks apart; an accent belongs to its letter, however it was typed."""
     if not isinstance(text, str):
         raise TypeError(f"a text is {described(text)}: give a string")
-    return WORD.findall(text.lower())
+    return WORD.findall(normalize("NFC", text.lower()))
 
 
-def vocabulary(texts: Iterable[str]) -> list[str]:
+def vocabulary(texts: str | Iterable[str]) -> list[str]:
     """Every word of these texts, once, in the order of the alphabet: what a network is built with."""
-    return sorted({word for text in texts for word in words_of(text)})
+    return sorted({word for text in _listed(texts) for word in words_of(text)})
 
 
-class Words(nn.Module):
+def distinct(words: Any) -> list[str]:
+    """A vocabulary as a list. Raises ValueError where it is none, or holds a word twice or one that no text has."""
+    plain = isinstance(words, (list, tuple)) and all(isinstance(one, str) and words_of(one) == [one] for one in words)
+    said = "words must be a list of different words in small letters, as vocabulary(texts) gives it"
+    require(plain and words and len(set(words)) == len(words), f"{said}, not {described(words)}")
+    return list(words)
+
+
+def _listed(texts: Any) -> list:
+    """Texts, or one, as a list."""
+    try:
+        return [texts] if isinstance(texts, str) else list(texts)
+    except (TypeError, RuntimeError):
+        raise TypeError(f"texts is {described(texts)}: give one text, or a list of them") from None
+
+
+class Words:
     """Texts as numbers: word k of the vocabulary is k + 1; 0 fills up, so that the empty text is all zeros.
 
     words: the vocabulary.
@@ -35,31 +53,36 @@ class Words(nn.Module):
     """
 
     def __init__(self, words: Sequence[str], length: int) -> None:
-        super().__init__()
-        plain = isinstance(words, (list, tuple)) and all(isinstance(word, str) for word in words)
-        require(plain and words and len(set(words)) == len(words), "words must be a list of different strings")
-        self.words, self.length = list(words), whole("length", length, 1, 1024)
+        self.words, self.length = distinct(words), whole("length", length, 1, 1024)
         self.numbers = {word: number for number, word in enumerate(words, 1)}
 
-    def encode(self, texts: str | Sequence[str]) -> Tensor:
+    def encode(self, texts: str | Iterable[str]) -> Tensor:
         """Texts as (N, length) int64. Raises ValueError for a word that is not known, naming near ones."""
-        texts = [texts] if isinstance(texts, str) else texts
-        tokens = torch.zeros(len(texts), self.length, dtype=torch.int64)
-        for row, text in enumerate(texts):
-            found = words_of(text)
-            for word in found:
-                if word not in self.numbers:
-                    near = ", ".join(get_close_matches(word, self.words, 3, 0.5) or self.words[:8])
-                    raise ValueError(f"the word {word!r} is not known; near it are: {near}")
-            if len(found) > self.length:
-                raise ValueError(f"a text of {len(found)} words is too long: {self.length} are the most")
-            tokens[row, : len(found)] = torch.tensor([self.numbers[word] for word in found], dtype=torch.int64)
-        return tokens
+        return torch.tensor([self._row(text) for text in _listed(texts)], dtype=torch.int64).reshape(-1, self.length)
+
+    def _row(self, text: str) -> list[int]:
+        found = words_of(text)
+        for word in found:
+            if word not in self.numbers:
+                near = ", ".join(get_close_matches(word, self.words, 3, 0.5))
+                said = f"near it are: {near}" if near else f"some that are: {', '.join(self.words[:8])}"
+                raise ValueError(f"the word {described(word)} is not known; {said}")
+        require(len(found) <= self.length, f"a text of {len(found)} words is too long: {self.length} are the most")
+        return [self.numbers[word] for word in found] + [0] * (self.length - len(found))
 
     def decode(self, tokens: Tensor) -> list[str]:
-        """The texts of (N, length) numbers, words parted by spaces."""
-        rows = integers("tokens", tokens).tolist()
-        return [" ".join(self.words[number - 1] for number in row if number) for row in rows]
+        """The texts of (N, length) numbers, words parted by spaces. Raises ValueError for numbers that are no words."""
+        return [" ".join(self.words[number - 1] for number in row if number) for row in self.check(tokens).tolist()]
+
+    def check(self, tokens: Any) -> Tensor:
+        """Numbers of words, (N, length) int64. Raises ValueError for others; on a GPU their range is not looked at."""
+        found, most = integers("text", tokens), len(self.words)
+        if found.ndim != 2 or found.shape[1] != self.length:
+            raise ValueError(f"text is {described(found)}: give numbers of words, (B, {self.length}), as from encode")
+        looked = found.numel() and found.device.type == "cpu" and not torch.compiler.is_compiling()
+        if looked and not (found.min() >= 0 and found.max() <= most):
+            raise ValueError(f"text holds {found.min()} to {found.max()}: words are 1 to {most}, and 0 is none")
+        return found
 
 
 class TextEncoder(nn.Module):
@@ -70,6 +93,8 @@ class TextEncoder(nn.Module):
     width: numbers a word, a multiple of heads.
     depth: layers.
     heads: of each attention.
+
+    Raises ValueError for what is no vocabulary and, when called, for tokens of another shape, kind or range.
     """
 
     def __init__(
@@ -94,7 +119,9 @@ class TextEncoder(nn.Module):
         tokens: (B, length), as from `Words.encode`; None is the empty text, whose first place counts as one word.
         batch: B.
         """
-        tokens = (self.nulls["text"] if tokens is None else tokens).expand(batch, -1)
+        tokens = self.nulls["text"].expand(batch, -1) if tokens is None else self.words.check(tokens)
+        require(len(tokens) == batch, f"text has {len(tokens)} rows for {batch} samples: give one a sample")
+        tokens = tokens.to(self.place.device)
         there = tokens > 0
         there = torch.cat([torch.ones_like(there[:, :1]), there[:, 1:]], 1)
         h = self.table(tokens) + self.place
@@ -102,6 +129,12 @@ class TextEncoder(nn.Module):
             h = h + look(self.norms[2 * k](h), mask=there)
             h = h + think(self.norms[2 * k + 1](h))
         return self.norms[-1](h), there
+
+
+def told(encoder: TextEncoder | None, text: Tensor | None, batch: int) -> tuple[Tensor, Tensor] | None:
+    """What an encoder makes of a text; None where a network has none. Raises ValueError for a text it is given then."""
+    require(encoder or text is None, "this network knows no words: build it with words=..., or leave text out")
+    return encoder(text, batch) if encoder else None
 
 
 def perceptron(width: int, times: int = 4) -> nn.Sequential:

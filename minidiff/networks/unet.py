@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..refusals import whole
+from ..refusals import require, whole
 from .layers import Attention, Block, Embedding, check_input, check_sizes, zero_module
-from .text import TextEncoder
+from .text import TextEncoder, distinct, told
 
 LEAST = {"channels": 1, "width": 1, "deep_width": 1, "blocks": 1, "deep_blocks": 0, "groups": 1, "changes": 0}
 LEAST |= {"length": 1}
@@ -78,8 +78,12 @@ class UNet(nn.Module):
         config = {"channels": channels, "size": _plain(size), "classes": classes, "width": width}
         config |= {"deep_width": deep_width, "blocks": blocks, "deep_blocks": deep_blocks, "groups": groups}
         config |= {"variance": variance, "changes": changes}
-        self.config = check_sizes(LEAST, config) | ({} if words is None else {"words": list(words), "length": length})
+        self.config = check_sizes(LEAST, config | ({} if words is None else {"length": length}))
         _refuse_odd_widths(groups, width, deep_width)
+        if words is not None:
+            self.config["words"] = distinct(words)
+            fits = deep_blocks and deep_width % 4 == 0
+            require(fits, f"words need deep_blocks, and a deep_width of 4 heads; got {deep_blocks} and {deep_width}")
         self.classes = self.config["classes"]
         emb = 2 * width
         self.condition = Embedding(emb, self.classes, changes)
@@ -88,7 +92,7 @@ class UNet(nn.Module):
         self.shrink = nn.Conv2d(width, deep_width, 3, stride=2, padding=1)
         self.deep = nn.ModuleList(Block(deep_width, deep_width, emb, groups) for _ in range(deep_blocks))
         self.text = None if words is None else TextEncoder(words, length, deep_width)
-        self.looks = nn.ModuleList(Look(deep_width, 4) for _ in range(deep_blocks if words else 0))
+        self.looks = nn.ModuleList(Look(deep_width, 4) for _ in range(0 if words is None else deep_blocks))
         self.widen = nn.Conv2d(deep_width, width, 1)
         self.up = nn.ModuleList(Block(width if i else 2 * width, width, emb, groups) for i in range(blocks))
         self.norm = nn.GroupNorm(groups, width)
@@ -120,7 +124,7 @@ class UNet(nn.Module):
         for block in self.down:
             h = block(h, emb)
         detail, h = h, self.shrink(h)  # (B, deep_width, H/4, W/4)
-        words = None if self.text is None else self.text(text, len(x))
+        words = told(self.text, text, len(x))
         for block, look in zip_longest(self.deep, self.looks):
             h = block(h, emb)
             h = h if words is None else look(h, words)

@@ -71,6 +71,7 @@ numbers = kind(f"{REAL} | pair | floats | array | whole | bools | whole alike | 
 cloud, labels = kind("square | whole alike | bools alike | row more"), kind("0 | whole alike | bools alike")
 unlooked = kind("-1 | 0 | whole alike")  # labels of a network that does not look at them
 named = kind("{} | range")
+captions = kind(f"{TEXT} | [] | {{}} | texts | generator | array of texts | empty", finite=False)
 drawn = kind("0.5 | 0-d | pair | floats | whole | bools | array | nan alike | whole alike | bools alike | no rows | "
              "row more | square")  # fmt: skip
 pair, colour = kind("pair"), kind("None | numeral")
@@ -103,6 +104,10 @@ EXACT, TIMES, HIDE = minidiff.of_gaussian(0.0, 1.0, cosine), minidiff.uniform_ti
 LEARNED = minidiff.LearnedDenoiser(minidiff.MLP(width=4, depth=1), cosine)
 TOLD = minidiff.LearnedDenoiser(Table(), cosine)
 NET = networks.MLP(width=4, depth=1, classes=3, changes=1)
+WORDS = ["blue", "circle", "red"]
+ENCODED = import_module("minidiff.networks.text").Words(WORDS, 4)
+TEXT_NET = networks.DiT(1, 8, 4, 3, 8, 1, 1, WORDS, 4, changes=1)
+SCENE = data.scene(0)
 UNET = networks.UNet(size=8, width=4, deep_width=4, deep_blocks=0, groups=2, classes=3, changes=1)
 FIGURE, AX = plots.panels()
 
@@ -260,6 +265,17 @@ CALLS = {  # name -> function, and its arguments
     "UNet": (networks.UNet, {"channels": count(1), "size": count(8), "classes": maybe(count, 2), "width": count(4)}
              | {"deep_width": count(4), "blocks": count(1), "deep_blocks": whole(0), "groups": count(2)}
              | {"variance": flag(False), "changes": whole(1)}),
+    "UNet, told": (lambda **given: networks.UNet(size=8, width=4, deep_width=4, deep_blocks=1, groups=2, **given),
+                   {"words": maybe(texts, WORDS), "length": count(4)}),
+    "DiT": (networks.DiT, {"channels": count(1), "size": count(8), "patch": count(4), "classes": maybe(count, 2)}
+            | {"width": count(8), "depth": whole(1), "heads": count(1), "words": maybe(kind("texts"), WORDS)}
+            | {"length": count(4), "variance": flag(False), "changes": whole(1)}),
+    "a DiT": (TEXT_NET, {"x": samples(IMAGES), "level": when(T), "y": maybe(labels, LABELS)}
+              | {"change": maybe(samples, X[:, :1]), "text": maybe(labels, ENCODED.encode(["red circle"] * 4))}),
+    "vocabulary": (networks.vocabulary, {"texts": captions(["a red circle"])}),
+    "Words": (type(ENCODED), {"words": kind("texts")(WORDS), "length": count(4)}),
+    "Words.encode": (ENCODED.encode, {"texts": kind("[] | {} | empty text | generator | empty")(["red circle", ""])}),
+    "Words.decode": (ENCODED.decode, {"tokens": kind("whole alike | no rows | row more")(ENCODED.encode(["red circle", ""]))}),
     "a UNet": (UNET, {"x": samples(IMAGES), "level": when(T), "y": maybe(labels, LABELS)}
                | {"change": maybe(samples, X[:, :1])}),
     # data
@@ -271,6 +287,10 @@ CALLS = {  # name -> function, and its arguments
     "checkerboard": (data.checkerboard, POINTS),
     "gaussian_mixture": (data.gaussian_mixture, POINTS),
     "outline": (data.outline, POINTS | {"picture": row(torch.eye(4))}),
+    "scenes": (data.scenes, POINTS | {"split": name("train"), "kind": maybe(name, "one"), "size": count(8)}),
+    "scene": (data.scene, {"seed": whole(0), "number": whole(0), "split": name("train"), "kind": maybe(name, "one")}),
+    "held_out": (import_module("minidiff.data.scenes").held_out, {"scene": kind()(SCENE)}),
+    "render": (data.render, {"scenes": kind("[]")([SCENE]), "size": count(8)}),
     "Data": (data.Data, {"x": cloud(X), "y": maybe(labels, LABELS), "shift": number(0.0), "scale": number(1.0)}
              | {"names": maybe(texts, ["a", "b", "c"]), "captions": maybe(texts, list("abcd"))}
              | {"condition": named({"text": X})}),
@@ -340,6 +360,8 @@ CALLS = {  # name -> function, and its arguments
     "memorisation": (metrics.memorisation, {"fake": cloud(CLOUD), "train": cloud(OTHER), "test": cloud(CLOUD)}),
     "class_fidelity": (metrics.class_fidelity, {"predicted": labels(LABELS), "wanted": labels(LABELS)}),
     "load_judge": (evaluation.load_judge, {"path": maybe(path)}),
+    "read_scenes": (evaluation.read_scenes, {"images": samples(data.render([SCENE] * 2, 8))}),
+    "obeys": (evaluation.obeys, {"seen": kind()(SCENE), "asked": kind()(SCENE)}),
     # show
     "tile": (pixels.tile, {"images": row(IMAGES), "gap": whole(2)} | TILES),
     "encode": (pixels.encode, {"pixels": kind()(BLACK)}),
@@ -391,6 +413,8 @@ EXEMPT = {
     "Prediction": "holds what it is given, and is made at every step",
     "Estimate": "holds what it is given",
     "Operator": "holds what it is given",
+    "Scene": "holds what it is given, and render looks at it",
+    "Thing": "holds what it is given, and render looks at it",
     "Panel": "is matplotlib's, and made by panels",
     "nulls_of": "asks anything for what it declares",
 }
