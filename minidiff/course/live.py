@@ -28,7 +28,8 @@ class Lever:
         half a second feels like moving the thing itself. Until it is there the lever says that it is working; what is
         passed over meanwhile is left out, so that it is never behind by more than one answer.
     sliders: name -> (low, high, start) or (low, high, start, step), of whole numbers if all are whole; or a list of
-        texts or numbers to choose from, the first first; or a widget with `.value` and `.on_change`, such as a Pad.
+        texts or numbers to choose from, the first first; or a text, to be written over; or a widget with `.value` and
+        `.on_change`, such as a Pad.
 
     `.controls` are the widgets by name, `.values` where they stand; `.image` and `.label` show the picture and what is
     to be said. Where no kernel runs the first picture is shown. What goes wrong in f at the start is raised; later it
@@ -102,12 +103,15 @@ def _control(name: str, given: Any) -> Any:
     """The widget for what a lever is given under a name; the name stands beside it."""
     if isinstance(given, ipywidgets.Widget) and hasattr(given, "on_change"):
         return given
+    if isinstance(given, str):  # answered when it is finished, not at every letter
+        wide = {"width": "min(100%, 36em)"}
+        return ipywidgets.Text(value=given, description=name, continuous_update=False, layout=wide)
     if isinstance(given, list):
         plain = given and all(isinstance(one, (str, int, float)) for one in given)
         require(plain, f"{name} needs choices that are texts or numbers in its list; got {described(given)}")
         style = {"description_width": "initial"}
         return ipywidgets.Dropdown(options=given, value=given[0], description=name, style=style)
-    said = f"{name} is (low, high, start) or (low, high, start, step) with low <= start <= high, or a list of choices"
+    said = f"{name} is (low, high, start) or (low, high, start, step) with low <= start <= high, a list, or a text"
     require(isinstance(given, tuple) and len(given) in (3, 4), f"{said}; got {described(given)}")
     integral = all(isinstance(one, int) for one in given)
     low, high, start, *steps = (number(f"each number for {name}", one) for one in given)

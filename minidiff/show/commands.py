@@ -36,6 +36,7 @@ from .samples import FILMS, HEAD, MARK, STILLS, drawn, encoded, ours
 
 FRAMES = 60  # of a film, at most
 CERTAIN = 10.0  # noise level sigma / alpha at which nothing is left of a picture
+PROMPTED = 2.0  # guidance by a prompt
 MOST = 2**28  # numbers that a film may hold in memory: 1 GB
 EXAMPLES = """examples:
   minidiff sample --class "ankle boot" --guidance 2 --out boots.png
@@ -215,7 +216,7 @@ def _settle(a: argparse.Namespace, described: dict) -> None:
     """Steps and guidance that do well with such data, where none are asked for."""
     a.steps = steps_for(a.sampler, described["shape"]) if a.steps is None else a.steps
     classes_of_images = described["names"] and len(described["shape"]) == 3
-    usual = 2.0 if a.prompt is not None else 1.25 if classes_of_images else 1.0
+    usual = PROMPTED if a.prompt is not None else 1.25 if classes_of_images else 1.0
     a.guidance = usual if a.guidance is None else a.guidance
 
 

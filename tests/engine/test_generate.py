@@ -86,6 +86,23 @@ def test_conditions_by_name_are_split_and_left_out_by_name(guidance):
     assert [one for one in seen if one != none] == first and seen.count(none) == (0 if guidance == 1 else 2)
 
 
+def test_guidance_can_lead_away_from_what_is_named():
+    """Scale 3 from the text 7 towards the texts told: 7 + 3 (text - 7), where x0 is the text that is told."""
+
+    def predict(x_t, t, text=None, y=None):
+        assert text is not None and text.shape[1:] == (2,)
+        return Prediction(text.double().expand_as(x_t) + (0 if y is None else 100 * y[:, None]), 0 * x_t)
+
+    told, away = {"text": torch.arange(10).reshape(5, 2)}, {"text": torch.full((1, 2), 7)}
+    options = {"steps": 1, "guidance": 3.0, "batch": 2}
+    got = generate(Denoiser(cosine, predict), noise(number=5), told, against=away, **options)
+    assert_close(got, 7 + 3 * (told["text"].double() - 7), rtol=0, atol=1e-6, check_dtype=False)
+    both = told | {"y": torch.arange(5)}  # what is not named there is not told there
+    got = generate(Denoiser(cosine, predict), noise(number=5), both, against=away, **options)
+    want = 7 + 3 * (told["text"].double() + 100 * torch.arange(5)[:, None] - 7)
+    assert_close(got, want, rtol=0, atol=1e-4, check_dtype=False)
+
+
 class Away(torch.Tensor):
     """A tensor that says it lies on a GPU."""
 

@@ -10,9 +10,10 @@ from minidiff import data
 from minidiff.data import images as sources
 from minidiff.engine import checkpoints
 from minidiff.engine.augmentations import AUGMENTATIONS
-from minidiff.engine.presets import DATA_SETS, KINDS, OWN, PLANE, PRESETS, SHIPPED
+from minidiff.engine.presets import DATA_SETS, KINDS, OWN, PLANE, PRESETS, SHIPPED, worded
 from minidiff.losses import LEVELS
-from minidiff.networks import MLP, UNet
+from minidiff.networks import MLP, DiT, UNet, vocabulary
+from minidiff.networks.text import Words, words_of
 
 NAMES = tuple("abcdefghij")
 CLOTHES = data.Data(torch.zeros(2, 1, 28, 28), torch.arange(2), names=NAMES)
@@ -45,6 +46,7 @@ def test_the_models_that_ship_are_what_their_presets_make(preset, file):
     ("fashion-quick", 60_000, 8_000),
     ("fashion", 60_000, 30_000),
     ("sprites", 1_331, 25_000),
+    ("scenes", 60_000, 10_000),
     *((name, 20_000, 3_000) for name in PLANE),
 ])  # fmt: skip
 def test_every_preset_trains_on_training_data_alone(name, examples, steps):
@@ -53,6 +55,10 @@ def test_every_preset_trains_on_training_data_alone(name, examples, steps):
     assert len(loaded) == examples and preset.steps == steps
     if preset.data == "fashion-mnist":
         assert torch.equal(loaded.x[:100], data.fashion_mnist("train").x[:100])
+    elif name == "scenes":
+        assert torch.equal(loaded.x[:100], data.scenes(100).x) and torch.equal(
+            loaded.x[-1:], data.scenes(60_000).x[-1:]
+        )
     elif name == "sprites":
         assert loaded.captions == data.sprites("train").captions
     else:
@@ -76,6 +82,7 @@ def test_cifar10_trains_on_its_five_training_batches(tmp_path, monkeypatch):
     ("fashion-small", 64, 3e-3, "lognormal"),
     ("fashion-quick", 32, 5e-3, "lognormal"),
     ("sprites", 32, 3e-3, "lognormal"),
+    ("scenes", 64, 2e-3, "uniform_angle"),
     ("fashion", 256, 1e-3, "lognormal"),
     ("cifar10", 512, 1e-3, "lognormal"),
     *((name, 256, 2e-3, "uniform_angle") for name in PLANE),
@@ -126,11 +133,35 @@ def test_a_network_in_the_plane_knows_the_classes_that_there_are(names, classes)
 def test_every_set_in_the_plane_has_a_preset_of_its_name():
     assert set(PLANE) == {"two-moons", "swiss-roll", "checkerboard", "spirals", "pinwheel", "rings"}
     assert all(PRESETS[name].data == name for name in PLANE)
-    assert len(PRESETS) == len(PLANE) + 5
+    assert len(PRESETS) == len(PLANE) + 6
+
+
+def test_captions_become_a_condition_and_the_network_knows_their_words():
+    captioned = data.scenes(300)
+    told = worded(captioned)
+    net = PRESETS["scenes"].network(told)
+    assert isinstance(net, DiT) and net.config["words"] == vocabulary(captioned.captions)
+    assert net.text.words.decode(told.condition["text"])[:9] == [
+        " ".join(words_of(one)) for one in captioned.captions[:9]
+    ]
+    assert {name: null.shape for name, null in net.nulls.items()} == {"text": told.condition["text"].shape[1:]}
+    assert torch.equal(told.x, captioned.x) and told.captions == captioned.captions
+    with pytest.raises(ValueError, match="no captions"):
+        worded(CLOTHES)
+
+
+def test_no_caption_is_too_long_or_unknown():
+    """The grammar's longest, counted: "two large cyan crosses to the right of a small black triangle on sand"."""
+    longest = "two large cyan crosses to the right of a small black triangle on sand"
+    three = "a large cyan cross, a small black triangle and a large red ring on sand"
+    told = worded(data.scenes(3_000))
+    words = Words(vocabulary(told.captions), 16)
+    assert (words.encode([longest]) > 0).sum() == 14 and (words.encode([three]) > 0).sum() == 16
+    words.encode(data.scenes(3_000, seed=5, split="held-out").captions)
 
 
 def test_a_data_set_is_trained_by_its_first_preset():
-    images = {"fashion-mnist": "fashion-small", "sprites": "sprites", "cifar-10": "cifar10"}
+    images = {"fashion-mnist": "fashion-small", "sprites": "sprites", "scenes": "scenes", "cifar-10": "cifar10"}
     assert {**images, **{name: name for name in PLANE}} == DATA_SETS
 
 

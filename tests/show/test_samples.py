@@ -15,11 +15,12 @@ from minidiff.__main__ import main
 from minidiff.engine import checkpoints
 from minidiff.engine.generate import streams, times_for
 from minidiff.guidance import given
-from minidiff.networks import MLP, ConvNet1d, UNet
+from minidiff.networks import MLP, ConvNet1d, DiT, UNet
 from minidiff.predictions import LearnedDenoiser
 from minidiff.samplers import ddpm_step, sample
 from minidiff.schedules import cosine, edm, evaluate, start, t_max
 from minidiff.show import commands
+from minidiff.show.commands import PROMPTED
 from minidiff.show.samples import BEGINNINGS, FILMS, HEAD, HELD, STILLS, _plane, _room, drawn, encoded, ours
 
 NAMES = ["hat", "Größe 3/4: ../x", "left shoe"]
@@ -30,6 +31,7 @@ KINDS = {  # networks, and the shapes of what they draw
     "points": (lambda: MLP(2, width=8, depth=1, classes=3), (2,)),
     "numbers": (lambda: MLP(1, width=8, depth=1, classes=3), (1,)),
     "signals": (lambda: ConvNet1d(2, 16, 3, 8, 2), (2, 16)),
+    "told": (lambda: DiT(3, 8, 4, None, 8, 1, 1, ["a", "red", "star", "ring", ",", "two", "stars"], 6), (3, 8, 8)),
 }
 
 
@@ -263,6 +265,46 @@ def test_how_samples_are_drawn_where_nothing_is_asked(kind, names, steps, guidan
     assert main(["sample", "--checkpoint", str(path), "--out", str(tmp_path / "a.npz"), "--number", "2"]) == 0
     card = json.loads(str(np.load(tmp_path / "a.npz")["card"]))
     assert (card["sampler"], card["steps"], card["guidance"]) == ("2m", steps, guidance)
+
+
+def told(model, tmp_path, *more):
+    """The samples for a prompt, and what is said of them."""
+    path, out = model("told", names=[]), tmp_path / "a.npz"
+    assert run(path, out, "--seed", 3, "--force", *more) == 0
+    file = np.load(out)
+    return file["x"], json.loads(str(file["card"]))
+
+
+def test_a_prompt_reaches_the_network_and_what_it_should_not_be_leads_away(model, tmp_path):
+    red, card = told(model, tmp_path, "--prompt", "A red STAR", "--guidance", 1)
+    assert card["prompt"] == "A red STAR" and card["guidance"] == 1
+    ring, _ = told(model, tmp_path, "--prompt", "a ring", "--guidance", 1)
+    none, _ = told(model, tmp_path)
+    empty, _ = told(model, tmp_path, "--prompt", "", "--guidance", 1)
+    assert np.abs(red - ring).max() > 1e-3 and np.abs(red - none).max() > 1e-3
+    np.testing.assert_allclose(empty, none, rtol=0, atol=1e-5)  # no words are no prompt
+    strong, _ = told(model, tmp_path, "--prompt", "a red star", "--guidance", 3)
+    away, _ = told(model, tmp_path, "--prompt", "a red star", "--guidance", 3, "--negative", "two stars")
+    same, _ = told(model, tmp_path, "--prompt", "a red star", "--guidance", 3, "--negative", "a red star")
+    assert np.abs(strong - away).max() > 1e-3
+    np.testing.assert_allclose(same, red, rtol=0, atol=1e-4)  # from itself to itself, however far, is no way
+
+
+def test_a_prompt_is_guided_by_two_where_nothing_is_asked(model, tmp_path):
+    assert told(model, tmp_path, "--prompt", "a ring")[1]["guidance"] == PROMPTED and PROMPTED > 1
+
+
+@pytest.mark.parametrize("kind, more, said", [
+    ("told", ("--prompt", "a red staar"), "'staar' is not known; near it are: star, stars"),
+    ("told", ("--prompt", "a red star , two stars a red"), "8 words is too long: 6"),
+    ("told", ("--prompt", "a red star", "--negative", "blau"), "'blau' is not known"),
+    ("told", ("--negative", "a red star"), "give that too"),
+    ("grey", ("--prompt", "a red star"), "was told no captions"),
+])  # fmt: skip
+def test_prompts_that_cannot_be_followed_get_one_sentence(kind, more, said, model, tmp_path, capsys):
+    path = model(kind, names=NAMES if kind == "grey" else [])
+    assert run(path, tmp_path / "a.png", *more) != 0
+    assert said in capsys.readouterr().err and not (tmp_path / "a.png").exists()
 
 
 def test_an_npz_says_what_it_holds_without_pickle(model, tmp_path):

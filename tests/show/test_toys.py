@@ -247,7 +247,7 @@ def test_a_lever_where_no_kernel_runs(monkeypatch):
     ({"t": (1, 1, 1)}, "low <= start <= high"),
     ({"t": (0, 1, 0, 0)}, "low <= start <= high"),
     ({"t": (0, 1, "a")}, "each number for t must be one number, not 'a'"),
-    ({"t": 0.5}, "or a list of choices; got 0.5"),
+    ({"t": 0.5}, "a list, or a text; got 0.5"),
     ({"t": []}, "t needs choices that are texts or numbers in its list"),
     ({"t": [None]}, "t needs choices that are texts or numbers in its list"),
     ({"s": (0, 1, 0)}, "f must be a function of 0 arguments and s"),
