@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from minidiff.data import Data, Scene, Thing, render, scene, scenes
+from minidiff.networks import vocabulary
 
 home = import_module("minidiff.data.scenes")  # the module: the package's name for it is the function's
 
@@ -223,8 +224,8 @@ FIRST = {  # seed 0, by number: caption, and x, y, r of its things
     0: ("a small blue cross", [(0.3921, 0.3314, 0.125)]),
     1: ("a cyan crescent left of a cyan triangle", [(0.2434, 0.5663, 0.2033), (0.8117, 0.5916, 0.1369)]),
     2: ("a purple ring under a black triangle on grey", [(0.6017, 0.7607, 0.198), (0.5543, 0.1829, 0.1284)]),
-    3: ("a large yellow circle, a small orange crescent and a small purple triangle on grey",
-        [(0.7684, 0.2788, 0.1883), (0.7296, 0.8233, 0.1422), (0.2461, 0.4418, 0.1182)]),
+    3: ("one green circle, an orange heart and a blue heart",
+        [(0.2418, 0.2464, 0.21), (0.2397, 0.7517, 0.204), (0.6863, 0.4547, 0.1296)]),
 }  # fmt: skip
 
 
@@ -235,6 +236,15 @@ def test_the_series_is_what_it_was():
         assert_close(
             torch.tensor([(t.x, t.y, t.r) for t in scene(0, k).things]), torch.tensor(places), rtol=0, atol=6e-5
         )
+
+
+def test_every_word_is_learned_and_three_alike_are_among_them():
+    train, other = (vocabulary([scene(0, k, split).caption for k in range(3000)]) for split in ("train", "held-out"))
+    assert train == other and "three" in train
+    counts = [scene(0, k, "train", "count") for k in range(400)]
+    alike = [len(one.things) for one in counts]
+    assert 0.4 < alike.count(3) / 400 < 0.6 and alike.count(2) + alike.count(3) == 400  # within 4 standard errors
+    assert {one.things[0].shape for one in counts if len(one.things) == 3} == set(SHAPES)
 
 
 def test_n_seed_split_kind_and_size_are_looked_at():
