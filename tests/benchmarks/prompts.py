@@ -7,7 +7,8 @@ shows (held-out), are drawn by 2M; the exact judge reads each picture back. A sh
 
     by guidance     every kind and split, guidance from 1 to 8
     by evaluations  pairs with a relation, 4 to 50 steps, at the guidance that is best for them
-    product         for two things: the share that both looks are right, beside the product of single things' shares
+    product         for two things: the share that both look right, beside the product of single things' shares (of the
+                    kind "place", whose things are as large); of two things that are held out one may be familiar
     diversity       the spread of the places of single things in pictures of one prompt, over that of real scenes
     attention       how much more a shape's word is looked at from its thing than from the ground, before the last step
     lift            how often the prompt is told from one with another colour by the network's own error
@@ -17,6 +18,7 @@ The record goes to data/prompts.json, the figure to data/prompts.png.
 
 import argparse
 import dataclasses
+import json
 from pathlib import Path
 
 import torch
@@ -169,10 +171,12 @@ def measure(painter: Painter, each: int) -> dict:
     steps = {k: shares(painter.draw([one.caption for one in pairs], weight, k), pairs) for k in STEPS}
     product = {}
     for split in ("train", "held-out"):
-        single = max(row["looks"][0] for row in table["one"][split].values())
-        seen = max(row["looks"][0] for row in table["one"]["train"].values())
-        both = max(row["looks"][0] for row in table["pair"][split].values())
-        product[split] = {"both": both, "product": round(single * seen, 4)}
+        one, both = (table[kind][split][f"{weight:g}"]["looks"][0] for kind in ("place", "pair"))
+        product[split] = {
+            "one": one,
+            "both": both,
+            "product": round(one * table["place"]["train"][f"{weight:g}"]["looks"][0], 4),
+        }
     return {
         "each": each, "by_guidance": table, "by_evaluations": steps, "guidance_of_evaluations": weight,
         "product": product, "diversity": diversity(painter), "attention": attention(painter), "lift": lift(painter),
@@ -189,8 +193,6 @@ def main(arguments: list[str] | None = None) -> None:
     record = {**provenance(torch.device("cpu")), **measure(Painter(denoiser, card), a.each)}
     print(record)
     if a.record:
-        import json
-
         write_atomically(ROOT / "data" / "prompts.json", json.dumps(record, indent=1).encode())
 
 
