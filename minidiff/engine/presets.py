@@ -9,7 +9,6 @@ import torch
 
 from .. import data
 from ..data import Data
-from ..networks.dit import DiT
 from ..networks.registry import network_for
 from ..networks.text import Words, vocabulary
 from ..networks.unet import UNet
@@ -62,10 +61,9 @@ def worded(captioned: Data, length: int = 16) -> Data:
     return replace(captioned, condition={"text": words.encode(captioned.captions or ())})
 
 
-def _transformer(captioned: Data) -> DiT:
+def _told(captioned: Data, **config) -> UNet:
     words, length = vocabulary(captioned.captions or ()), captioned.condition["text"].shape[1]
-    _, channels, size, _ = captioned.x.shape
-    return DiT(channels, size, width=128, depth=6, heads=4, words=words, length=length)
+    return _unet(captioned, words=words, length=length, **config)
 
 
 def _scenes() -> Data:
@@ -87,7 +85,7 @@ PRESETS: dict[str, Preset] = {
     "sprites": Preset(  # a tenth of the sprites is held out for good
         "sprites", partial(data.sprites, "train"), partial(_unet, groups=4, changes=1), 25_000, 32, augment=("flip",)
     ),
-    "scenes": Preset("scenes", _scenes, _transformer, 10_000, 64, 2e-3, "uniform_angle"),
+    "scenes": Preset("scenes", _scenes, partial(_told, groups=4), 7_000, 64, 2e-3, "uniform_angle"),
     "fashion": Preset("fashion-mnist", _clothes, MIDDLE, 30_000, 256, 1e-3, augment=("flip",)),
     "cifar10": Preset("cifar-10", data.cifar10, LARGE, 100_000, 512, 1e-3, augment=("flip",)),
 } | {

@@ -12,7 +12,7 @@ from minidiff.engine import checkpoints
 from minidiff.engine.augmentations import AUGMENTATIONS
 from minidiff.engine.presets import DATA_SETS, KINDS, OWN, PLANE, PRESETS, SHIPPED, worded
 from minidiff.losses import LEVELS
-from minidiff.networks import MLP, DiT, UNet, vocabulary
+from minidiff.networks import MLP, UNet, vocabulary
 from minidiff.networks.text import Words, words_of
 
 NAMES = tuple("abcdefghij")
@@ -46,7 +46,7 @@ def test_the_models_that_ship_are_what_their_presets_make(preset, file):
     ("fashion-quick", 60_000, 8_000),
     ("fashion", 60_000, 30_000),
     ("sprites", 1_331, 25_000),
-    ("scenes", 60_000, 10_000),
+    ("scenes", 60_000, 7_000),
     *((name, 20_000, 3_000) for name in PLANE),
 ])  # fmt: skip
 def test_every_preset_trains_on_training_data_alone(name, examples, steps):
@@ -140,7 +140,7 @@ def test_captions_become_a_condition_and_the_network_knows_their_words():
     captioned = data.scenes(300)
     told = worded(captioned)
     net = PRESETS["scenes"].network(told)
-    assert isinstance(net, DiT) and net.config["words"] == vocabulary(captioned.captions)
+    assert isinstance(net, UNet) and net.config["words"] == vocabulary(captioned.captions) and net.config["groups"] == 4
     assert net.text.words.decode(told.condition["text"])[:9] == [
         " ".join(words_of(one)) for one in captioned.captions[:9]
     ]
