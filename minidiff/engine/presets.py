@@ -85,7 +85,7 @@ PRESETS: dict[str, Preset] = {
     "sprites": Preset(  # a tenth of the sprites is held out for good
         "sprites", partial(data.sprites, "train"), partial(_unet, groups=4, changes=1), 25_000, 32, augment=("flip",)
     ),
-    "scenes": Preset("scenes", _scenes, partial(_told, groups=4), 7_000, 64, 2e-3, "uniform_angle"),
+    "scenes": Preset("scenes", _scenes, partial(_told, groups=4), 6_000, 64, 2e-3, "uniform_angle"),
     "fashion": Preset("fashion-mnist", _clothes, MIDDLE, 30_000, 256, 1e-3, augment=("flip",)),
     "cifar10": Preset("cifar-10", data.cifar10, LARGE, 100_000, 512, 1e-3, augment=("flip",)),
 } | {

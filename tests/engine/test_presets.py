@@ -46,7 +46,7 @@ def test_the_models_that_ship_are_what_their_presets_make(preset, file):
     ("fashion-quick", 60_000, 8_000),
     ("fashion", 60_000, 30_000),
     ("sprites", 1_331, 25_000),
-    ("scenes", 60_000, 7_000),
+    ("scenes", 60_000, 6_000),
     *((name, 20_000, 3_000) for name in PLANE),
 ])  # fmt: skip
 def test_every_preset_trains_on_training_data_alone(name, examples, steps):

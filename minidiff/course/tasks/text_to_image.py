@@ -59,13 +59,13 @@ def look(mine) -> None:
         "a score of 0 is not absence: e^0 = 1. Use minus infinity.": scaled.masked_fill(absent, 0.0).softmax(2) @ v,
         "weights are set to 0 after the softmax, so the rest no longer adds up to 1: mask before it.":
             scaled.softmax(2).masked_fill(absent, 0.0) @ v,
-    }, "the weights of each patch should add up to 1 over the words that are there, softmax(..., -1).")  # fmt: skip
+    }, "the weights of each place should add up to 1 over the words that are there, softmax(..., -1).")  # fmt: skip
 
 
 def our_look(q: Tensor, k: Tensor, v: Tensor, there: Tensor) -> Tensor:
-    """What each patch takes from the words, (B, N, d).
+    """What each place takes from the words, (B, N, d).
 
-    q: questions of the patches, (B, N, d).
+    q: questions of the places, (B, N, d).
     k, v: keys and values of the words, (B, L, d).
     there: which words are, (B, L) bool.
     """
