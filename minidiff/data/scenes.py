@@ -13,7 +13,7 @@
     side      = "left" | "right"
 
 Two kinds of combination never appear in training, so that composing can be tested: an eighth of the pairs (colour,
-shape), and an eighth of the triples (shape, above or left of, another shape). Every word itself appears.
+shape), and 8 of the 112 triples (shape, above or left of, another shape). Every word itself appears.
 """
 
 import math

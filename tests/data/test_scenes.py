@@ -263,7 +263,7 @@ def test_the_usual_mixture():
         "told a place": (sum("place" in one.said for one in drawn), 0.08),
         "told what is not there": (sum(one.caption.startswith("no ") for one in drawn), 0.04),
         "one thing": (sum(len(one.things) == 1 for one in drawn), 0.32),
-        "two things": (sum(len(one.things) == 2 for one in drawn), 0.52),
+        "two things": (sum(len(one.things) == 2 for one in drawn), 0.45),
         "told sizes": (sum("size" in one.said for one in drawn), 0.4),
         "on another ground": (sum("ground" in one.said for one in drawn), 0.2),
         "two or three alike": (
@@ -285,7 +285,7 @@ def test_the_kinds(kind):
     drawn = [scene(0, k, split, kind) for split in home.SPLITS for k in range(200)]
     number = Counter(len(one.things) for one in drawn)
     assert set(number) == ({2, 3} if kind == "count" else {KINDS[kind]})
-    assert kind != "count" or 100 < number[3] < number[2]
+    assert kind != "count" or 100 < number[3] < 300
     alike = {len(one.things) - len({(t.shape, t.colour) for t in one.things}) for one in drawn}
     assert alike == ({1, 2} if kind == "count" else {1} if kind == "mixed" else {0})
     r = torch.tensor([t.r for one in drawn for t in one.things])
@@ -316,16 +316,16 @@ def triples_of(one: Scene) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.slow
-def test_an_eighth_of_the_combinations_is_never_seen_in_training():
-    """What 20,000 scenes of training show is all but an eighth; the others show a combination out of it, each of them."""
+def test_some_combinations_are_never_seen_in_training():
+    """What 20,000 scenes of training show is all but an eighth of the pairs and 8 of the 112 triples; the others show a combination out of it, each of them."""
     train, other = [scene(0, k) for k in range(20_000)], [scene(0, k, "held-out") for k in range(4000)]
     every_pair = {(colour, shape) for colour in COLOURS for shape in SHAPES}
     every_triple = {(a, way, b) for a in SHAPES for way in ("above", "left of") for b in SHAPES}
     pairs = every_pair - {pair for one in train for pair in pairs_of(one)}
     triples = every_triple - {triple for one in train for triple in triples_of(one)}
-    assert (len(pairs), len(triples)) == (64 / 8, 128 / 8)
+    assert (len(pairs), len(triples)) == (64 / 8, 8)
     assert {colour for colour, _ in pairs} == set(COLOURS) and {shape for _, shape in pairs} == set(SHAPES)  # one each
-    assert Counter(way for _, way, _ in triples) == {"above": 8, "left of": 8}
+    assert Counter(way for _, way, _ in triples) == {"above": 4, "left of": 4} and all(a != b for a, _, b in triples)
     shown = [(pairs_of(one) & pairs, triples_of(one) & triples) for one in other]
     assert all(pair or triple for pair, triple in shown)
     assert {one for pair, _ in shown for one in pair} == pairs and {
@@ -333,12 +333,6 @@ def test_an_eighth_of_the_combinations_is_never_seen_in_training():
     } == triples
     assert {one.relation for one in train} == {None, "middle", "left", "right", "above", "below"}
     assert not any(home.held_out(one) for one in train) and all(home.held_out(one) for one in other)
-
-
-def test_three_alike_are_never_seen_in_training(many):
-    """Two of them stand above each other and the third beside, or the other way: one of both is held out for each shape."""
-    assert all(home.held_out(one) for one in many if len(one.things) == 3 and len({t.shape for t in one.things}) == 1)
-    assert not any("three" in scene(0, k, kind="count").caption for k in range(300))
 
 
 def test_who_is_named_first_does_not_matter_to_the_split(many):
