@@ -119,7 +119,7 @@ def test_other_things_are_named():
 # ---- networks that are told
 
 
-@networks
+@pytest.mark.parametrize("kind", ["dit"])
 def test_words_matter_once_something_was_learned(kind):
     """At first the words' attention is shut; a few steps on words alone open it, and reach every parameter."""
     make, config = SMALL[kind]
