@@ -60,9 +60,7 @@ def _add_sample(commands) -> None:
     where = one.add_argument_group("what to write, and where")
     option(what, "--checkpoint", Path, None, "a model.safetensors (default: the model that ships with minidiff)")
     option(what, "--number", number(int, 1, 10_000), 64, "how many")
-    option(what, "--class", str, None, "a class, by name or number (default: all in turn)", dest="label")
-    option(what, "--prompt", str, None, "what to draw, in words, by a model that was told captions", metavar="TEXT")
-    option(what, "--negative", str, "", "with --prompt: what it should not look like, in words", metavar="TEXT")
+    _add_what(what)
     option(what, "--seed", number(int, 0, 2**63 - 1), 0, "same seed, same images, whatever is written")
     option(how, "--sampler", str, "2m", "2m, the quickest; ddim; ddpm, which adds noise", choices=sorted(SAMPLERS))
     few = "steps from noise to data (default: with 2m 8 for images, 16 for others; 50 with ddim and ddpm)"
@@ -78,6 +76,12 @@ def _add_sample(commands) -> None:
            nargs="?", const="png", choices=sorted(end[1:] for end in STILLS | FILMS), metavar="KIND")  # fmt: skip
     where.add_argument("--force", action="store_true", help="write over what minidiff sample has not written, too")
     one.set_defaults(run=sample_command)
+
+
+def _add_what(what) -> None:
+    option(what, "--class", str, None, "a class, by name or number (default: all in turn)", dest="label")
+    option(what, "--prompt", str, None, "what to draw, in words, by a model that was told captions", metavar="TEXT")
+    option(what, "--negative", str, "", "with --prompt: what it should not look like, in words", metavar="TEXT")
 
 
 def _add_edit(commands) -> None:

@@ -74,9 +74,10 @@ def test_wherever_in_the_pixel_it_stands():
 
 
 def test_others_captions_are_not_obeyed(images, told):
+    """But where they are true of the picture by chance: one thing without a size is another's once in 56."""
     others = told[16:] + told[:16]  # of the same kinds
-    right = verdicts(images, others)
-    assert sum(right) <= 0.02 * len(right)  # one thing without a size is the same as another's once in 64
+    by_chance = [obeys(shown, one)["all"] for shown, one in zip(told, others, strict=True)]
+    assert verdicts(images, others) == by_chance and sum(by_chance) <= 0.04 * len(told)
 
 
 @pytest.mark.parametrize("size", [24, 48, 64])
