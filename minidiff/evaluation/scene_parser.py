@@ -17,7 +17,7 @@ from ..data.scenes import COLOURS, GROUNDS, SHAPES, Scene, Thing, stencils
 from ..refusals import instance, require, samples
 
 UNCLEAR = "something"  # a shape that is none of SHAPES
-APART, LEAST, FIT = 0.2, 6, 0.8  # a pixel's distance from the ground, a thing's pixels, and its overlap with a render
+APART, LEAST, FIT = 0.2, 6, 0.7  # a pixel's distance from the ground, a thing's pixels, and its overlap with a render
 
 
 def read_scenes(images: Tensor) -> list[Scene]:
