@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..refusals import require, whole
 from .layers import Attention, Block, Embedding, check_input, check_sizes, zero_module
-from .text import TextEncoder, distinct, told
+from .text import TextEncoder, distinct, gist, told
 
 LEAST = {"channels": 1, "width": 1, "deep_width": 1, "blocks": 1, "deep_blocks": 0, "groups": 1, "changes": 0}
 LEAST |= {"length": 1}
@@ -92,6 +92,7 @@ class UNet(nn.Module):
         self.shrink = nn.Conv2d(width, deep_width, 3, stride=2, padding=1)
         self.deep = nn.ModuleList(Block(deep_width, deep_width, emb, groups) for _ in range(deep_blocks))
         self.text = None if words is None else TextEncoder(words, length, deep_width)
+        self.gist = None if words is None else zero_module(nn.Linear(deep_width, emb))
         self.looks = nn.ModuleList(Look(deep_width, 4) for _ in range(0 if words is None else deep_blocks))
         self.widen = nn.Conv2d(deep_width, width, 1)
         self.up = nn.ModuleList(Block(width if i else 2 * width, width, emb, groups) for i in range(blocks))
@@ -118,13 +119,14 @@ class UNet(nn.Module):
         """
         high, wide = _sides(self.config["size"])
         check_input(x, (self.config["channels"], high, wide), self.stem.weight, "images")
-        emb = F.silu(self.condition(level, y, len(x), change))
+        words = told(self.text, text, len(x))
+        emb = self.condition(level, y, len(x), change)
+        emb = F.silu(emb if self.gist is None or words is None else emb + self.gist(gist(*words)))
         h = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)  # (B, 4 channels, H/2, W/2)
         h = self.stem(h)
         for block in self.down:
             h = block(h, emb)
         detail, h = h, self.shrink(h)  # (B, deep_width, H/4, W/4)
-        words = told(self.text, text, len(x))
         for block, look in zip_longest(self.deep, self.looks):
             h = block(h, emb)
             h = h if words is None else look(h, words)

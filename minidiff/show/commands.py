@@ -267,7 +267,7 @@ def _labels(wanted: str | None, count: int, names: list[str]) -> Tensor | None:
 
 def _prompted(a: argparse.Namespace, denoiser: LearnedDenoiser) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """What the network is told in words, a row a sample, and what guidance leads away from."""
-    text = getattr(denoiser.net, "text", None)
+    text: Any = getattr(denoiser.net, "text", None)
     if a.prompt is None:
         require(not a.negative, "--negative says what a --prompt should not look like: give that too")
         return {}, {}

@@ -10,7 +10,7 @@ shows (held-out), are drawn by 2M; the exact judge reads each picture back. A sh
     product         for two things: the share that both look right, beside the product of single things' shares (of the
                     kind "place", whose things are as large); of two things that are held out one may be familiar
     diversity       the spread of the places of single things in pictures of one prompt, over that of real scenes
-    attention       how much more a shape's word is looked at from its thing than from the ground, before the last step
+    attention       how much more a shape's or a colour's word is looked at from its thing than from the ground, by layer
     lift            how often the prompt is told from one with another colour by the network's own error
 
 The record goes to data/prompts.json, the figure to data/prompts.png.
@@ -31,14 +31,13 @@ from minidiff.engine.generate import SAMPLERS, generate, streams, times_for
 from minidiff.engine.runtime import provenance
 from minidiff.estimates import proportion
 from minidiff.evaluation.scene_parser import obeys, read_scenes
-from minidiff.networks.layers import Attention
 from minidiff.predictions import LearnedDenoiser
 from minidiff.schedules import start
 
 ROOT = Path(__file__).parents[2]
 SEED = 2026  # of the prompts, which training does not use
 KINDS = ("one", "place", "only", "and", "pair", "count", "mixed", "three")
-GUIDANCE, STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), (4, 6, 8, 12, 20, 50)
+GUIDANCE, STEPS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0), (4, 6, 8, 12, 20, 50)
 
 
 class Painter:
@@ -111,33 +110,33 @@ def diversity(painter: Painter, weights=GUIDANCE, prompts: int = 8, each: int = 
 
 
 @torch.no_grad()
-def attention(painter: Painter, each: int = 64, level: float = 0.5) -> list[float]:
-    """Attention to the shape's word: its mean on the thing over its mean on the ground, and the standard error.
+def attention(painter: Painter, each: int = 64, level: float = 0.5) -> dict[str, list[float]]:
+    """Attention to the shape's and to the colour's word: its mean on the thing over its mean on the ground, by layer.
 
-    Scenes of one thing, noised to t = level; all layers and heads.
+    Scenes of one thing, noised to t = level; means over heads.
     """
     net, wanted = painter.denoiser.net, asked("one", "train", each)
     tokens = painter.tokens([one.caption for one in wanted])
-    words = [painter.denoiser.net.text.words.decode(row[None])[0].split() for row in tokens]
-    place = torch.tensor([row.index(one.things[0].shape) for row, one in zip(words, wanted, strict=True)])
+    words = [net.text.words.decode(row[None])[0].split() for row in tokens]
     x0 = (render(wanted) - painter.card["shift"]) / painter.card["scale"]
     alpha, sigma = painter.denoiser.schedule(torch.tensor(level))
     x_t = alpha * x0 + sigma * torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
     maps: list[Tensor] = []
-    layers = [m for m in net.modules() if isinstance(m, Attention)]
-    keep = lambda layer, given: maps.append(layer.weights(*given)) if len(given) == 3 else None  # to words alone
-    hooks = [layer.register_forward_pre_hook(keep) for layer in layers]
+    keep = lambda layer, given: maps.append(layer.weights(*given).mean(1))  # of the heads
+    hooks = [look.words.register_forward_pre_hook(keep) for look in net.looks]
     painter.denoiser(x_t, level, text=tokens)
     for hook in hooks:
         hook.remove()
-    side = int(maps[0].shape[2] ** 0.5)
-    on = read_mask(wanted, side)  # (N, tokens)
-    looked = torch.stack(maps).mean((0, 2))[torch.arange(each), :, place]  # (N, tokens)
-    ratio = (looked * on).sum(1) / on.sum(1) / ((looked * ~on).sum(1) / (~on).sum(1))
-    return [round(float(ratio.mean()), 3), round(float(ratio.std() / each**0.5), 3)]
+    looked = torch.stack(maps, 1)  # (N, layers, places, words)
+    on, found = covered(wanted, int(looked.shape[2] ** 0.5)), {}
+    for name in ("shape", "colour"):
+        place = [row.index(getattr(one.things[0], name)) for row, one in zip(words, wanted, strict=True)]
+        word = torch.stack([one[..., k] for one, k in zip(looked, place, strict=True)]).transpose(0, 1)
+        found[name] = [round(float(layer[on].mean() / layer[~on].mean()), 2) for layer in word]
+    return found
 
 
-def read_mask(scenes: list[Scene], side: int) -> Tensor:
+def covered(scenes: list[Scene], side: int) -> Tensor:
     """Which of side x side tokens lie on the thing, (N, side^2)."""
     white = [dataclasses.replace(one, things=()) for one in scenes]
     away = (render(scenes) - render(white)).abs().amax(1)

@@ -46,7 +46,7 @@ def case(request):
 def by_loops(net, x, context, mask):
     """softmax(q k^T / sqrt(d)) v, one number at a time, as in Eq. 1 of Vaswani et al."""
     context = x if context is None else context
-    q, k, v = net.ask(x), *net.answer(context).chunk(2, -1)
+    q, k, v = net.query(x), *net.key_value(context).chunk(2, -1)
     d, out = x.shape[2] // net.heads, torch.zeros_like(x)
     for b in range(len(x)):
         for head in range(net.heads):
@@ -64,7 +64,7 @@ def test_it_is_its_definition_and_torchs(case, masked):
     mask = mask if masked else None
     got = net(x, context, mask)
     assert_close(got, by_loops(net, x, context, mask))
-    parts = [net.ask(x), *net.answer(x if context is None else context).chunk(2, -1)]
+    parts = [net.query(x), *net.key_value(x if context is None else context).chunk(2, -1)]
     q, k, v = (part.unflatten(2, (net.heads, -1)).transpose(1, 2) for part in parts)
     own = F.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask[:, None, None])
     assert_close(got, net.out(own.transpose(1, 2).flatten(2)))
@@ -77,7 +77,7 @@ def test_weights_are_shares_and_none_of_what_is_not_there(case):
     assert weights.shape == (2, net.heads, x.shape[1], length) and (weights >= 0).all()
     assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
     assert (weights.transpose(1, 3)[~mask] == 0).all() and (weights.transpose(1, 3)[mask] > 0).all()
-    v = net.answer(x if context is None else context).chunk(2, -1)[1].unflatten(2, (net.heads, -1))
+    v = net.key_value(x if context is None else context).chunk(2, -1)[1].unflatten(2, (net.heads, -1))
     assert_close(net.out(torch.einsum("bhnl,blhd->bnhd", weights, v).flatten(2)), net(x, context, mask))
 
 
