@@ -82,8 +82,7 @@ class UNet(nn.Module):
         _refuse_odd_widths(groups, width, deep_width)
         if words is not None:
             self.config["words"] = distinct(words)
-            fits = deep_blocks and deep_width % 4 == 0
-            require(fits, f"words need deep_blocks, and a deep_width of 4 heads; got {deep_blocks} and {deep_width}")
+            _refuse_without_room(deep_blocks, deep_width)
         self.classes = self.config["classes"]
         emb = 2 * width
         self.condition = Embedding(emb, self.classes, changes)
@@ -152,6 +151,11 @@ def _plain(size: Any) -> int | list[int]:
             f"size must be a multiple of 4, or two of them, as the image is halved twice; got {high}, {wide}"
         )
     return high if high == wide else [high, wide]
+
+
+def _refuse_without_room(deep_blocks: int, deep_width: int) -> None:
+    fits = deep_blocks and deep_width % 4 == 0
+    require(fits, f"words need deep_blocks, and a deep_width of 4 heads; got {deep_blocks} and {deep_width}")
 
 
 def _refuse_odd_widths(groups: int, *widths: int) -> None:

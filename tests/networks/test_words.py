@@ -13,7 +13,7 @@ from minidiff.data import scene
 from minidiff.engine.checkpoints import CheckpointError, read, write
 from minidiff.networks import DiT, UNet, vocabulary
 from minidiff.networks.registry import accept, adapted, network_for
-from minidiff.networks.text import Words, told, words_of
+from minidiff.networks.text import Words, gist, told, words_of
 from minidiff.schedules import cosine
 
 WORDS = ["a", "blue", "circle", "red", "star"]
@@ -278,3 +278,25 @@ def test_a_network_for_images_that_are_not_square():
     with pytest.raises(ValueError, match="size must be a whole number"):
         adapted(perturbed("dit"), (1, 8, 12), 0)
     assert network_for((3, 32, 32), 0).text is None
+
+
+@networks
+def test_the_gist_is_the_mean_of_the_words_that_are_there_and_silent_at_first(kind):
+    words, there = torch.randn(2, 3, 4), torch.tensor([[True, True, False], [True, False, False]])
+    assert_close(gist(words, there), torch.stack([(words[0, 0] + words[0, 1]) / 2, words[1, 0]]))
+    make, config = SMALL[kind]
+    assert not any(parameter.any() for parameter in make(**config, **TOLD).gist.parameters())
+
+
+@networks
+def test_the_gist_alone_tells_the_words(kind):
+    """With every attention to the words silent, a text still changes the output, and one of the same gist does not."""
+    net, x, level = perturbed(kind), randn(1, 1, 8, 8), torch.tensor([0.5])
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if ".words.out." in name:
+                parameter.zero_()
+        say = lambda *numbers: net(x, level, text=torch.tensor([numbers]))
+        assert (say(2, 3, 0, 0) - say(4, 3, 0, 0)).abs().max() > 1e-3
+        net.gist.weight.zero_()
+        assert_close(say(2, 3, 0, 0), say(4, 3, 0, 0))
