@@ -1,6 +1,8 @@
 """Notebook 15, editing: checks of the reader's lines, and right ones to go on with."""
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -129,3 +131,58 @@ def our_two_views(first: AnyDenoiser, second: AnyDenoiser, turn) -> Denoiser:
         return solve(x_t, x0, "x0", first.schedule, t)
 
     return Denoiser(first.schedule, predict)
+
+
+def resampled(x: Tensor, y: Tensor, operator: Operator, before: float, rho: float, groups: int, generator) -> Tensor:
+    """Particles drawn again by the ratio of their likelihoods at two levels, evenly spaced within each group, like x.
+
+    x: the particles, (B, *), one group after another.
+    y: their measurements.
+    operator: A; the noise in y is taken for A's view of N(0, rho^2 I).
+    before, rho: the level that they come from, math.inf at first, and the smaller one that they go to.
+    groups: how many crowds, each of which is weighed by itself.
+    generator: of one number a group, where its comb begins (systematic resampling).
+    """
+    r = y - operator.forward(x)
+    misfit = (r * operator.solve(r, 0.0)).flatten(1).sum(1).reshape(groups, -1)
+    odds, n = (misfit / 2 * (before**-2 - rho**-2)).softmax(1), misfit.shape[1]
+    dart = torch.rand(groups, 1, generator=generator, dtype=odds.dtype)
+    kept = torch.searchsorted(odds.cumsum(1), (torch.arange(n) + dart) / n)
+    return x[(kept.clamp(max=n - 1) + n * torch.arange(groups)[:, None]).flatten()]
+
+
+class SmoothPixels(NamedTuple):
+    """A smooth Gaussian over 8 x 8 pixels whose upper half, in noise, was seen; float64, 64 numbers a picture.
+
+    denoiser: the exact one.
+    operator, y: the mask of the upper half, and what it showed, (1, 64).
+    prior, exact: (n, seed) -> samples of the pictures, and of those that show y, (n, 64).
+    mean, std: of the latter, (1, 64) and (64,).
+    """
+
+    denoiser: Denoiser
+    operator: Operator
+    y: Tensor
+    prior: Callable[[int, int], Tensor]
+    exact: Callable[[int, int], Tensor]
+    mean: Tensor
+    std: Tensor
+
+
+def smooth_pixels(noise: float) -> SmoothPixels:
+    """Correlation exp(-d/3) at a distance of d pixels; the upper half is seen with so much noise."""
+    place = torch.cartesian_prod(torch.arange(8.0), torch.arange(8.0)).double()
+    cov, unit = torch.exp(-torch.cdist(place, place) / 3), torch.eye(64, dtype=torch.float64)
+
+    def predict(x_t: Tensor, t: float) -> Prediction:
+        alpha, sigma = evaluate(cosine, t)
+        gain = alpha * cov @ torch.linalg.inv(alpha**2 * cov + sigma**2 * unit)
+        return solve(x_t, x_t @ gain, "x0", cosine, t)
+
+    root, top = torch.linalg.cholesky(cov), masking(torch.arange(64) < 32)
+    y = top.forward(normal(1, 64, seed=13) @ root.T + noise * normal(1, 64, seed=14))
+    gain = cov[:, :32] @ torch.linalg.inv(cov[:32, :32] + noise**2 * unit[:32, :32])
+    mean, left = y[:, :32] @ gain.T, cov - gain @ cov[:32]
+    prior = lambda n, seed: normal(n, 64, seed=seed) @ root.T
+    exact = lambda n, seed: mean + normal(n, 64, seed=seed) @ torch.linalg.cholesky(left).T
+    return SmoothPixels(Denoiser(cosine, predict), top, y, prior, exact, mean, left.diag().sqrt())
