@@ -106,6 +106,8 @@ check_that("what is seen stays to the bit", all((d[:, seen] == face[seen]).all()
 # %% cells-holes
 from minidiff.course import check, check_between, check_that
 
+check("rows to learn from, and to fill", [len(learn), len(test)], [400, 169], rtol=0)
+check("those to learn from have mean 0 and deviation 1", [learn.mean(0).abs().max() + 1, learn.std(0).max()], [1.0, 1.0], rtol=0, atol=1e-4)
 check_that("the first column stays", all(not hidden[:, 0].any() for hidden in lost.values()))
 check("MCAR: half of the others", lost["MCAR"][:, 1:].double().mean(), 0.5, rtol=0, atol=0.02)
 kept = {name: [float(torch.corrcoef(torch.stack([hidden[:, c].float(), test[:, k]]))[0, 1]) for c, k in ((3, 0), (9, 9), (14, 0), (14, 14))]
