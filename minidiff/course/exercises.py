@@ -55,21 +55,47 @@ def attempt(check: Callable[[Answer], None], mine: Answer, otherwise: Answer) ->
     return mine
 
 
-def refuse_slips(got: Any, right: Tensor, slips: dict[str, Any], otherwise: str) -> None:
+def refuse_slips(got: Any, right: Any, slips: dict[str, Any], otherwise: str) -> None:
     """Raise AssertionError unless got is right, to a thousandth, with the sentence of the slip that gives just this.
 
-    got: a number or a tensor, what the reader's function gave.
+    got: a number or a tensor, what the reader's function gave; or several, where right is a tuple.
     right: what it should give.
     slips: by the sentence that names it, what each likely mistake gives.
-    otherwise: the sentence for anything else.
+    otherwise: the sentence for anything else, after what can be said of any number (its sign, a factor, the order).
     """
+    if not isinstance(right, tuple):
+        return _refuse_one(got, right, slips, otherwise)
+    if not isinstance(got, (tuple, list)) or len(got) != len(right):
+        raise AssertionError(f"it should return {len(right)} values, separated by commas: {otherwise}")
+    for k, (one, wanted) in enumerate(zip(map(torch.as_tensor, got), map(torch.as_tensor, right), strict=True), 1):
+        if one.shape != wanted.shape:
+            raise AssertionError(f"value {k} has shape {tuple(one.shape)}, wanted {tuple(wanted.shape)}: {otherwise}")
+    flat = lambda parts: torch.cat([torch.as_tensor(part).double().reshape(-1) for part in parts])
+    _refuse_one(flat(got), flat(right), {said: flat(parts) for said, parts in slips.items()}, otherwise)
+
+
+def _refuse_one(got: Any, right: Tensor, slips: dict[str, Any], otherwise: str) -> None:
     if not isinstance(got, (int, float, Tensor)):
         raise AssertionError(f"it gives {described(got)}, where a number or a tensor is wanted.")
     got = torch.as_tensor(got)
     if got.shape != right.shape:
         raise AssertionError(f"it gives shape {tuple(got.shape)}, wanted {tuple(right.shape)}: {otherwise}")
     if not _close(got, right):
-        raise AssertionError(next((said for said, wrong in slips.items() if _close(got, wrong)), otherwise))
+        named = (said for said, wrong in slips.items() if _close(got, wrong))
+        raise AssertionError(next(named, _off(got.double(), right.double()) + otherwise))
+
+
+FACTORS = {-1: "its sign is turned", 2: "it is twice as large as it should be", 0.5: "it is half of what it should be",
+           100: "it is a hundred times too large, as in per cent"}  # fmt: skip
+
+
+def _off(got: Tensor, right: Tensor) -> str:
+    """What can be said of any wrong number: not finite, a factor away from the right one, or out of order."""
+    if right.isfinite().all() and not got.isfinite().all():
+        return "it is not finite: where is 0 / 0, or the logarithm of 0 or less? "
+    if _close(got.reshape(-1).sort().values, right.reshape(-1).sort().values):
+        return "these are the right numbers in another order: "
+    return next((f"{said}: " for factor, said in FACTORS.items() if right.any() and _close(got, factor * right)), "")
 
 
 def _close(got: Tensor, other: Any) -> bool:

@@ -1,9 +1,12 @@
 # %% portrait
 from minidiff.course import check
 
-for ax, family in zip(axes, ("vae", "ddpm", "gan", "flow")):
+for ax, family, letter in zip(axes[1:], ("vae", "ddpm", "gan", "flow"), "ABCD"):  # as section 1 tells
     found = torch.from_numpy(plots.plotted(ax)["scatter0"])
     check(f"drawn in panel {ax.get_title()}", found, torch.tensor(rows[f"main grid {family} 0"]["samples"]), rtol=1e-6)
+    assert ax.get_title(loc="left") == letter
+spots = torch.from_numpy(plots.plotted(axes[0])["scatter0"])
+check("the data's panel has 25 spots, in pairs of coordinates", torch.cdist(spots, tasks.grid().means.double()).amin(1).max(), 0, atol=0.1)
 
 # %% perfect
 from minidiff.course import check
@@ -13,12 +16,42 @@ check("neighbours on the ring, in standard deviations", torch.pdist(ring.means).
 check("neighbours on the grid, in standard deviations", torch.pdist(grid.means).min() / grid.stds[0], 40, rtol=1e-4)
 check("modes of the grid that noise covers", int(score(noise, grid.means, grid.stds)[0]), 15, rtol=0)
 
+# %% live-checked
+from minidiff.course import check_between
+
+marks = {family: score(x, ring.means, ring.stds) for family, x in made.items()}
+check_between("live: the GAN's reverse KL", marks["gan"][2], 0.25, 1.6)
+check_between("live: the diffusion models' reverse KL", [marks["flow"][2], marks["ddpm"][2]], 0, 0.25)
+check_between("live: the VAE's quality", marks["vae"][1], 0, 0.06)
+near = torch.cdist(made["gan"], ring.means).argmin(1).bincount(minlength=8).double()
+check_between("live: the GAN's fullest mode over its emptiest", near.max() / near.min(), 2.5, 50)
+for ax, (family, x) in zip(axes, made.items()):
+    check(f"drawn for {family}", torch.from_numpy(plots.plotted(ax)["scatter0"]).float(), x, rtol=1e-5)
+
 # %% linear-vae
 from minidiff.course import check_that
 
 wide = [elbo(x, mean, log_var + 0.4, eps, lambda z: w * z, std) for eps in (-1 + 0 * x, 1 + 0 * x)]
 worse = (wide[0][0] + wide[1][0]) / 2 - wide[0][1]
 check_that("any other encoder has a lower bound", worse < truth - 0.01)
+
+# %% conclusions
+from minidiff.course import check
+
+mean = {(of, f, key): average(f, key, of=f"main {of}") for of in ("grid", "ring", "digits") for f in families for key in keys}
+told = {("grid", "gan", "modes"): 18, ("grid", "gan", "kl"): 0.76, ("grid", "vae", "modes"): 22.6, ("grid", "vae", "quality"): 0.04,
+        ("ring", "gan", "quality"): 0.47, ("ring", "gan", "kl"): 0.82, ("digits", "vae", "quality"): 0.84,
+        ("digits", "gan", "quality"): 0.43, ("digits", "flow", "quality"): 0.18, ("digits", "ddpm", "quality"): 0.08}
+check("means that the text tells", [mean[key] for key in told], list(told.values()), rtol=0, atol=0.0051)
+check("the VAE's noise in widths of a mode", average("vae", "std") / grid.stds[0], 3.8, rtol=0, atol=0.051)
+found = max((row for key, row in rows.items() if key.startswith("search grid gan")), key=lambda row: row["overlap"])
+check("the best GAN of the search", [found["modes"], found["quality"]], [25, 0.16], rtol=0, atol=0.0051)
+tried = [len({json.dumps(row["settings"], sort_keys=True) for key, row in rows.items() if key.startswith(f"search grid {f} ")}) for f in families]
+check("settings tried", tried, [10, 4, 4, 4], rtol=0)
+check("trainings recorded", sum(key.startswith("main ") for key in rows), 60, rtol=0)
+check("nats on digits, of flow matching and of the VAE", [average(f, "nats", of="main digits") for f in ("flow", "vae")], [-19, -73], rtol=0, atol=0.51)
+swings = [torch.tensor([run["quality"] for run in seeds(f)]) for f in families]
+assert max(range(4), key=lambda k: swings[k].std() / swings[k].mean()) == 2, "flow matching varies most from seed to seed"
 
 # %% stds
 from minidiff.course import check
@@ -65,6 +98,13 @@ for ax, where in zip(axes, ("grid", "ring", "digits")):
         want = [rows[f"main {where} {family} {k}"]["quality"] for k in range(5)]
         check(f"drawn for {family} on the {where}", drawn[names[family]], torch.tensor(want), rtol=1e-6)
 
+# %% digits-drawn
+from minidiff.course import check
+
+for k, family in enumerate(families):
+    want = torch.tensor(rows[f"main digits {family} 0"]["samples"][:10]).reshape(10, 1, 8, 8)
+    check(f"ten digits of {family}, black at 0 and white at 16", images[10 * k:10 * k + 10] * 16, want, rtol=0, atol=1e-4)
+
 # %% steps
 from minidiff.course import check
 
@@ -83,6 +123,8 @@ check_between("half the noise by the ODE: reverse KL", float(turned["half the no
 check_between("half the noise, ancestral: reverse KL", float(turned["half the noise, ancestral"][2]), 0.0, 0.02)
 check_between("width at temperature 0.5", float(turned["temperature 0.5"][3]), 0.4, 0.52)
 check_that("all 25 modes at temperature 0.5", int(turned["temperature 0.5"][0]) == 25)
+cold = perfect_model(0.0)
+check_that("at temperature 0 every path ends at the middle mode", (torch.cdist(cold, grid.means).argmin(1) == 12).all() and width(cold) < 0.5)
 
 # %% ledger-3
 from minidiff.course import check

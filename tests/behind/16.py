@@ -61,6 +61,7 @@ from minidiff.course import check_between, check_that
 check_between("the novice on trousers", held["never saw them"]["trousers"].value, 0.45, 0.75)
 check_between("the expert on trousers", held["saw them"]["trousers"].value, 0.08, 0.32)
 check_between("their ratio on trousers", held["ratio of the two"]["trousers"].value, 0.85, 1)
+check_between("their ratio on sandals", held["ratio of the two"]["sandals"].value, 0.6, 0.8)
 check_between("the nearest on both", [one.value for one in held["nearest, pixels"].values()], 0.75, 0.95)
 check_that("eight classes of 6,000 are left", len(known) == 48_000)
 
@@ -102,12 +103,34 @@ from minidiff.course import check_that
 
 check_that("what is seen stays to the bit", all((d[:, seen] == face[seen]).all() for d in fillings.values()))
 
-# %% cells-judged
-from minidiff.course import check, check_between
+# %% cells-holes
+from minidiff.course import check, check_between, check_that
 
-check("the mean has an error of 1", table[0][0], 1, rtol=0.08)
-check_between("regression, Gaussian and diffusion", [table[k][0] for k in (2, 4, 5)], 0.3, 0.5)
-check_between("the Gaussian covers", table[4][1], 87, 94)
+check("rows to learn from, and to fill", [len(learn), len(test)], [400, 169], rtol=0)
+check("those to learn from have mean 0 and deviation 1", [learn.mean(0).abs().max() + 1, learn.std(0).max()], [1.0, 1.0], rtol=0, atol=1e-4)
+check_that("the first column stays", all(not hidden[:, 0].any() for hidden in lost.values()))
+check("MCAR: half of the others", lost["MCAR"][:, 1:].double().mean(), 0.5, rtol=0, atol=0.02)
+kept = {name: [float(torch.corrcoef(torch.stack([hidden[:, c].float(), test[:, k]]))[0, 1]) for c, k in ((3, 0), (9, 9), (14, 0), (14, 14))]
+        for name, hidden in lost.items()}
+check_between("MCAR: no column decides", kept["MCAR"], -0.25, 0.25)
+check_between("MAR: the first column decides", [kept["MAR"][0], kept["MAR"][2]], 0.55, 0.9)
+check_between("MNAR: each column decides for itself", [kept["MNAR"][1], kept["MNAR"][3]], 0.35, 0.9)
+
+# %% cells-judged
+from minidiff.course import check, check_between, check_that
+
+check("MCAR: the mean has an error of 1", table["mean"][0], 1, rtol=0.08)
+check("one value covers nothing", [float(c) for m in ("mean", "iterative") for c in table[m][1::2]], 6 * [0.0], atol=0.2)
+check_between("MCAR: all but the mean", [row[0] for method, row in table.items() if method != "mean"], 0.35, 0.65)
+check_between("those who draw cover, MCAR and MAR", [table[m][k] for m in table if "drawn" in m for k in (1, 3)], 86, 97)
+check_between("and under MNAR", [table[m][5] for m in table if "drawn" in m], 65, 88)
+check_that("from MCAR to MAR to MNAR every error grows", all(row[0] < row[2] < row[4] for row in table.values()))
+check_that("one Gaussian makes more of 400 rows than a network", all(table["Gaussian, drawn"][k] < table["diffusion, drawn"][k] + 0.03 for k in (0, 2, 4)))
+check_that("under MNAR diffusion covers least", table["diffusion, drawn"][5] == min(table[m][5] for m in table if "drawn" in m))
+answers_of = refill(learned, ~lost["MNAR"])
+lean = [(d.mean(0) - test)[lost["MNAR"]].mean() for d in answers_of.values()]
+check_between("under MNAR every answer is too small", lean, -0.9, -0.35)
+check_that("what is seen of the table stays", all(torch.equal(answers_of[m][:, ~lost["MNAR"]], test[~lost["MNAR"]].expand(19, -1)) for m in ("iterative", "diffusion, drawn")))
 
 # %% recorded
 from minidiff.course import check, check_between, check_that

@@ -82,7 +82,10 @@ SLIPS = {"the sign is turned.": -TWO, "the scale is missing.": TWO / 2}
     (TWO * 1.002, "double it."),
     (-TWO, "the sign is turned."),
     (TWO / 2, "the scale is missing."),
-    (TWO + torch.nan, "double it."),
+    (TWO + torch.nan, "it is not finite: where is 0 / 0, or the logarithm of 0 or less? double it."),
+    (TWO.flip(0), "these are the right numbers in another order: double it."),
+    (2 * TWO, "it is twice as large as it should be: double it."),
+    (100 * TWO, "it is a hundred times too large, as in per cent: double it."),
     (TWO[None], "it gives shape (1, 2), wanted (2,): double it."),
     (None, "it gives None, where a number or a tensor is wanted."),
     ("2", "it gives '2', where a number or a tensor is wanted."),
@@ -100,6 +103,35 @@ def test_a_slip_in_one_number_is_named():
     refuse_slips(3, torch.tensor(3.0), {}, "")
     with pytest.raises(AssertionError, match="a half"):
         refuse_slips(1.5, torch.tensor(3.0), {"a half": 1.5}, "")
+
+
+PAIR = torch.tensor(3.0), TWO
+
+
+@pytest.mark.parametrize("got, told", [
+    ([3, TWO], ""),
+    ((3, TWO / 2), "the second is halved."),
+    (TWO, "it should return 2 values, separated by commas: triple it."),
+    (3, "it should return 2 values, separated by commas: triple it."),
+    ((3, TWO, 3), "it should return 2 values, separated by commas: triple it."),
+    ((TWO, 3), "value 1 has shape (2,), wanted (): triple it."),
+    ((-3, -TWO), "its sign is turned: triple it."),
+    ((1.5, TWO / 2), "it is half of what it should be: triple it."),
+    ((2, torch.tensor([4.0, 3.0])), "these are the right numbers in another order: triple it."),
+    ((3, TWO + 1), "triple it."),
+])  # fmt: skip
+def test_a_slip_in_several_values_is_named(got, told):
+    try:
+        refuse_slips(got, PAIR, {"the second is halved.": (3, TWO / 2)}, "triple it.")
+    except AssertionError as error:
+        assert str(error) == told
+    else:
+        assert not told
+
+
+def test_a_wrong_zero_is_no_factor_away():
+    with pytest.raises(AssertionError, match="^so it is$"):
+        refuse_slips(1.0, torch.tensor(0.0), {}, "so it is")
 
 
 STUB = "def double(x):\n    return ...\n\ndouble = attempt(doubles, double, otherwise=ours)"

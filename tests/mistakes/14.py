@@ -33,10 +33,12 @@ def score(x, means, stds):
     share = counts / counts.sum()
     return (counts > 0).sum(), (far < 3).float().mean(), torch.xlogy(share, share).sum()
 
-# %% score: it should return 3 values
+# %% score: the shares q are of the high-quality samples
 def score(x, means, stds):
     far, nearest = (torch.cdist(x, means) / stds).min(1)
-    return (far < 3).float().mean()
+    counts = torch.bincount(nearest[far < 3], minlength=len(means))
+    share = counts / len(x)
+    return (counts > 0).sum(), (far < 3).float().mean(), torch.xlogy(share, share * len(means)).sum()
 
 # %% gan_losses: labels are swapped
 def gan_losses(real, fake):
@@ -50,18 +52,19 @@ def gan_losses(real, fake):
 def gan_losses(real, fake):
     return F.softplus(-real).mean() + F.softplus(fake).mean(), F.softplus(fake).mean()
 
-# %% gan_losses: sees data only
-def gan_losses(real, fake):
-    return F.softplus(-real).mean(), F.softplus(-fake).mean()
-
 # %% gan_losses: not finite
 def gan_losses(real, fake):
     D_real, D_fake = torch.sigmoid(real), torch.sigmoid(fake)
     return -D_real.log().mean() - (1 - D_fake).log().mean(), -D_fake.log().mean()
 
-# %% gan_losses: take the mean over the batch
+# %% gan_losses: one loss with two signs
 def gan_losses(real, fake):
-    return F.softplus(-real).sum() + F.softplus(fake).sum(), F.softplus(-fake).sum()
+    d = F.softplus(-real).mean() + F.softplus(fake).mean()
+    return d, -d
+
+# %% gan_losses: without a half
+def gan_losses(real, fake):
+    return (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2, F.softplus(-fake).mean()
 
 # %% elbo: z is drawn with the variance
 def elbo(x, mean, log_var, eps, decode, std):
@@ -80,12 +83,6 @@ def elbo(x, mean, log_var, eps, decode, std):
     likelihood = torch.distributions.Normal(decode(z), std).log_prob(x).sum(1)
     return likelihood, (mean**2 + log_var.exp() - 1 - log_var).sum(1)
 
-# %% elbo: the sign of the KL divergence is turned
-def elbo(x, mean, log_var, eps, decode, std):
-    z = mean + (log_var / 2).exp() * eps
-    likelihood = torch.distributions.Normal(decode(z), std).log_prob(x).sum(1)
-    return likelihood, (1 + log_var - mean**2 - log_var.exp()).sum(1) / 2
-
 # %% elbo: do not average
 def elbo(x, mean, log_var, eps, decode, std):
     z = mean + (log_var / 2).exp() * eps
@@ -97,6 +94,12 @@ def elbo(x, mean, log_var, eps, decode, std):
     z = mean + (log_var / 2).exp() * eps
     likelihood = (-((x - decode(z)) ** 2) / (2 * std**2) - math.log(2 * math.pi) / 2).sum(1)
     return likelihood, (mean**2 + log_var.exp() - 1 - log_var).sum(1) / 2
+
+# %% elbo: do not square it
+def elbo(x, mean, log_var, eps, decode, std):
+    z = mean + (log_var / 2).exp() * eps
+    ll = torch.distributions.Normal(decode(z), std**2).log_prob(x).sum(1)
+    return ll, (mean**2 + log_var.exp() - 1 - log_var).sum(1) / 2
 
 # %% stride: each step lands on t - 1/200
 def stride(denoiser, x, times):
@@ -116,9 +119,23 @@ def stride(denoiser, x, times):
         x = ddim_step(denoiser, x, t, s)
     return x
 
-# %% stride: visit all of them
+# %% stride: return x after the loop
 def stride(denoiser, x, times):
-    return ddim_step(denoiser, x, times[0], times[-1])
+    for t, s in pairwise(times):
+        x = ddim_step(denoiser, x, t, s)
+        return x
+
+# %% stride: they are exchanged
+def stride(denoiser, x, times):
+    for t, s in pairwise(times):
+        x = ddim_step(denoiser, x, s, t)
+    return x
+
+# %% stride: one step too many
+def stride(denoiser, x, times):
+    for t, s in zip(times, times[1:] + [0.0]):
+        x = ddim_step(denoiser, x, t, s)
+    return x
 
 # %% ceiling: in one dimension
 def ceiling():
@@ -136,11 +153,15 @@ def ceiling():
 def ceiling():
     return 1 - math.exp(-9)
 
-# %% divergence: that is twice it
+# %% ceiling: give three
+def ceiling():
+    return 0.99
+
+# %% divergence: twice as large
 def divergence(real, fake):
     return 2 * math.log(2) - gan_losses(real, fake)[0]
 
-# %% divergence: the sign is turned
+# %% divergence: its sign is turned
 def divergence(real, fake):
     return gan_losses(real, fake)[0] / 2 - math.log(2)
 
@@ -151,3 +172,11 @@ def divergence(real, fake):
 # %% divergence: that is the discriminator's loss
 def divergence(real, fake):
     return gan_losses(real, fake)[0]
+
+# %% divergence: in bits
+def divergence(real, fake):
+    return 1 - gan_losses(real, fake)[0] / 2 / math.log(2)
+
+# %% divergence: has no part in it
+def divergence(real, fake):
+    return math.log(2) - gan_losses(real, fake)[1] / 2

@@ -16,23 +16,27 @@ def given_y(y, spread, means, stds, shares):
     log_fit = -((y - means[:, 0]) ** 2) / (2 * stds**2) - stds.log()
     return (shares.log() + log_fit).softmax(-1), means[:, 0] + stds**2 / variance * (y - means[:, 0])
 
-# %% given_y: the sign is turned: the Gaussian
-def given_y(y, spread, means, stds, shares):
-    variance = stds**2 + spread**2
-    log_fit = (y - means[:, 0]) ** 2 / (2 * variance) - variance.log() / 2
-    return (shares.log() + log_fit).softmax(-1), means[:, 0] + stds**2 / variance * (y - means[:, 0])
-
 # %% given_y: its parts exchanged
 def given_y(y, spread, means, stds, shares):
     variance = stds**2 + spread**2
     log_fit = -((y - means[:, 0]) ** 2) / (2 * variance) - variance.log() / 2
     return (shares.log() + log_fit).softmax(-1), means[:, 0] + spread**2 / variance * (y - means[:, 0])
 
-# %% given_y: divides variances, not standard deviations
+# %% given_y: the density itself
+def given_y(y, spread, means, stds, shares):
+    variance = stds**2 + spread**2
+    log_fit = torch.exp(-((y - means[:, 0]) ** 2) / (2 * variance)) / variance.sqrt()
+    weights = (shares.log() + log_fit).softmax(-1)
+    where = means[:, 0] + stds**2 / variance * (y - means[:, 0])
+    return weights, where
+
+# %% given_y: the gain adds variances
 def given_y(y, spread, means, stds, shares):
     variance = stds**2 + spread**2
     log_fit = -((y - means[:, 0]) ** 2) / (2 * variance) - variance.log() / 2
-    return (shares.log() + log_fit).softmax(-1), means[:, 0] + stds / variance.sqrt() * (y - means[:, 0])
+    weights = (shares.log() + log_fit).softmax(-1)
+    where = means[:, 0] + stds / (stds + spread) * (y - means[:, 0])
+    return weights, where
 
 # %% consistent: that is A^+ y alone
 def consistent(x0, y, operator):
@@ -50,9 +54,9 @@ def consistent(x0, y, operator):
 def consistent(x0, y, operator):
     return x0 + operator.adjoint(y - operator.forward(x0))
 
-# %% consistent: what was measured of x0 only
+# %% consistent: that is what x0 lacks
 def consistent(x0, y, operator):
-    return x0 - operator.pinv(operator.forward(x0))
+    return operator.pinv(y - operator.forward(x0))
 
 # %% shrinkage: a sum of norms
 def shrinkage():
@@ -65,6 +69,10 @@ def shrinkage():
 # %% shrinkage: half of 64
 def shrinkage():
     return 32
+
+# %% shrinkage: twice as large
+def shrinkage():
+    return 16
 
 # %% two_views: turn it back before you average
 def two_views(first, second, turn):
@@ -100,4 +108,20 @@ def two_views(first, second, turn):
         b = turn(second(turn(x_t), t).x0)
         return solve(x_t, a + b, "x0", first.schedule, t)
 
+    return Denoiser(first.schedule, predict)
+
+# %% two_views: ask second about it
+def two_views(first, second, turn):
+    def predict(x_t, t):
+        a = first(x_t, t).x0
+        b = turn(first(turn(x_t), t).x0)
+        return solve(x_t, (a + b) / 2, "x0", first.schedule, t)
+    return Denoiser(first.schedule, predict)
+
+# %% two_views: these are of the noise
+def two_views(first, second, turn):
+    def predict(x_t, t):
+        a = first(x_t, t).eps
+        b = turn(second(turn(x_t), t).eps)
+        return solve(x_t, (a + b) / 2, "x0", first.schedule, t)
     return Denoiser(first.schedule, predict)

@@ -19,10 +19,10 @@ def auc(normal, odd):
     n = min(len(normal), len(odd))
     return (odd[:n] > normal[:n]).double().mean()
 
-# %% denoising_error: wanted (3,)
-def denoising_error(denoiser, x, t, noise):
-    alpha, sigma = evaluate(denoiser.schedule, t)
-    return (denoiser(alpha * x + sigma * noise, t).x0 - x).square().mean()
+# %% auc: two averages
+def auc(normal, odd):
+    wins = odd.mean() > normal.mean()
+    return wins.double()
 
 # %% denoising_error: the denoiser is shown the clean image
 def denoising_error(denoiser, x, t, noise):
@@ -44,10 +44,15 @@ def denoising_error(denoiser, x, t, noise):
     alpha, sigma = evaluate(denoiser.schedule, t)
     return (denoiser(alpha * x + sigma * noise, t).eps - noise).square().flatten(1).mean(1)
 
-# %% denoising_error: the square is missing
+# %% denoising_error: the sum over the pixels
 def denoising_error(denoiser, x, t, noise):
     alpha, sigma = evaluate(denoiser.schedule, t)
-    return (denoiser(alpha * x + sigma * noise, t).x0 - x).abs().flatten(1).mean(1)
+    return ((denoiser(alpha * x + sigma * noise, t).x0 - x) ** 2).flatten(1).sum(1)
+
+# %% denoising_error: another number each time
+def denoising_error(denoiser, x, t, noise):
+    alpha, sigma = evaluate(denoiser.schedule, t)
+    return ((denoiser(alpha * x + sigma * torch.randn_like(x), t).x0 - x) ** 2).flatten(1).mean(1)
 
 # %% hide: MCAR must look at nothing
 def hide(x, share):
@@ -69,6 +74,10 @@ def hide(x, share):
 def hide(x, share):
     return share < 0.3, share < torch.sigmoid(3 * x[:, 0]), share < torch.sigmoid(3 * x[:, 1])
 
+# %% hide: leaves nothing to chance
+def hide(x, share):
+    return share < 0.5, x[:, 0] > 0, x[:, 1] > 0
+
 # %% coverage: the truth must lie above the smallest as well
 def coverage(draws, truth):
     return (truth <= draws.amax(0)).double().mean()
@@ -89,6 +98,10 @@ def coverage(draws, truth):
 def coverage(draws, truth):
     return ((draws.amin(0) <= truth) & (truth <= draws.amax(0))).sum()
 
+# %% coverage: between two quantiles
+def coverage(draws, truth):
+    return ((draws.quantile(0.05, 0) <= truth) & (truth <= draws.quantile(0.95, 0))).double().mean()
+
 # %% enough_draws: right for 90 %
 def enough_draws():
     return 19
@@ -105,6 +118,10 @@ def enough_draws():
 def enough_draws():
     return 20
 
+# %% enough_draws: 3 draws cover
+def enough_draws():
+    return 3
+
 # %% typicality: it has a sign
 def typicality(new, known):
     return (new - known.mean()) / known.std()
@@ -120,3 +137,11 @@ def typicality(new, known):
 # %% typicality: the mean is not taken off
 def typicality(new, known):
     return new.abs() / known.std()
+
+# %% typicality: divides by the variance
+def typicality(new, known):
+    return (new - known.mean()).abs() / known.var()
+
+# %% typicality: standard errors of the mean
+def typicality(new, known):
+    return (new - known.mean()).abs() / (known.std() / len(known) ** 0.5)

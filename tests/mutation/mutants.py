@@ -102,7 +102,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.exercises": ("course/exercises", "house/nonsense"),
     "course.tasks.ideal_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.four_families": ("course/turns", "benchmarks/families"),
-    "course.tasks.editing": ("course/turns",),
+    "course.tasks.editing": ("course/turns", "course/editing"),
     "course.tasks.finding_and_filling": ("course/turns", "course/finding", "peers/finding_peers", "benchmarks/augmented"),
     "course.notebooks": ("house/hygiene", "course/notebooks"),
     "course.live": ("show/toys", "house/nonsense"),

@@ -28,7 +28,7 @@ def cells() -> tuple[Tensor, Tensor]:
 
 def auc(mine) -> None:
     """return the share of pairs in which the odd one has the larger score, a tie for one half."""
-    ordinary, odd = torch.tensor([0.2, 0.5, 0.7]).double(), torch.tensor([0.6, 0.7, 0.9, 0.1]).double()
+    ordinary, odd = torch.tensor([0.2, 0.5, 0.7]).double(), torch.tensor([0.6, 0.1, 0.7, 0.9]).double()
     for few, many in ((ordinary, odd), (odd, ordinary), (normal(7, seed=0).round(), normal(9, seed=1).round())):
         won = [(b > a) + (b == a) / 2 for a, b in product(few.tolist(), many.tolist())]
         strict = [float(b > a) for a, b in product(few.tolist(), many.tolist())]
@@ -40,6 +40,8 @@ def auc(mine) -> None:
             "a tie counts as won here: it is a half.": sum(loose) / len(won),
             "it is turned round: the odd one should have the LARGER score.": 1 - sum(won) / len(won),
             "the pairs are counted: divide by how many there are, which is what a mean does.": sum(won),
+            "that compares two averages: compare every odd one with every ordinary one.":
+                (many.mean() > few.mean()).double(),
             "each odd one meets one ordinary one only: compare every one with every other, as odd[:, None] > normal.":
                 (many[:short] > few[:short]).double().mean(),
         }, "for odd scores 0.6, 0.7 against 0.2, 0.5, 0.7 four and a half pairs of six are won.")  # fmt: skip
@@ -57,14 +59,16 @@ def denoising_error(mine) -> None:
     x_t = alpha * x + sigma * noise
     found = denoiser(x_t, t)
     each = lambda square: square.flatten(1).mean(1)
-    refuse_slips(mine(denoiser, x, t, noise), each((found.x0 - x).square()), {
+    answer, again = mine(denoiser, x, t, noise), mine(denoiser, x, t, noise)
+    assert torch.equal(answer, again), "it gives another number each time: use the noise that is handed in."
+    refuse_slips(answer, each((found.x0 - x).square()), {
         "the denoiser is shown the clean image: show it alpha * x + sigma * noise.":
             each((denoiser(x, t).x0 - x).square()),
         "alpha is missing: on this path x_t is alpha * x + sigma * noise.":
             each((denoiser(x + sigma * noise, t).x0 - x).square()),
         "it is measured from the noisy image: the error is the distance from x.": each((found.x0 - x_t).square()),
         "that is the error of the noise: compare x0 with x.": each((found.eps - noise).square()),
-        "the square is missing.": each((found.x0 - x).abs()),
+        "that is the sum over the pixels: take the mean.": 16 * each((found.x0 - x).square()),
     }, "it should be the mean square of x0 - x over each image's own pixels, .flatten(1).mean(1).")  # fmt: skip
 
 
@@ -92,6 +96,8 @@ def coverage(mine) -> None:
             "only one end is tested: the truth must lie below the largest as well.": share(low <= x),
             "that is the share of misses: one minus it.": share((x < low) | (high < x)),
             "that is counted, not a share: take the mean.": ((low <= x) & (x <= high)).sum(),
+            "between two quantiles of the draws lie fewer: take the smallest and the largest.":
+                share((d.quantile(0.05, 0) <= x) & (x <= d.quantile(0.95, 0))),
             "an interval of two standard deviations assumes a bell: use the smallest and the largest draw.":
                 share((x - d.mean(0)).abs() <= 2 * d.std(0)),
         }, "of draws 0 and 2 a truth of 1 is within the range, of 4 and 5 a truth of 9 is not.")  # fmt: skip
@@ -109,6 +115,7 @@ def enough_draws(mine) -> None:
         "with 40 draws there are 41 places for the truth: count the truth as well.": 40,
         "that is the percentage: how many draws?": 95,
         "that leaves 2 of 21 cases outside: 90 %.": 20,
+        "3 draws cover 50 %; the number for 95 % is asked.": 3,
     }, "the truth is the smallest or the largest in 2 of m + 1 cases: when is that a twentieth?")  # fmt: skip
 
 
@@ -119,7 +126,7 @@ def our_enough_draws() -> int:
 
 def typicality(mine) -> None:
     """return the distance from the mean of the known scores, in their standard deviations."""
-    known, new = 2 + 3 * normal(500, seed=8), torch.tensor([2.0, -7.0, 11.0, 5.0]).double()
+    known, new = 2 + 3 * normal(5_000, seed=8), torch.tensor([2.0, -7.0, 11.0, 5.0]).double()
     m, s = known.mean(), known.std()
     refuse_slips(mine(new, known), (new - m).abs() / s, {
         "it has a sign: too probable is as odd as too improbable, so take the absolute value.": (new - m) / s,
@@ -127,6 +134,9 @@ def typicality(mine) -> None:
         "mean and standard deviation are those of the new scores: take the known ones'.":
             (new - new.mean()).abs() / new.std(),
         "the mean is not taken off.": new.abs() / s,
+        "that divides by the variance: by its root.": (new - m).abs() / s**2,
+        "that is in standard errors of the mean: how far one score is goes by the standard deviation.":
+            (new - m).abs() / s * len(known) ** 0.5,
     }, "for known scores around 2 with a deviation of 3 the scores 2, -7 and 11 are about 0, 3 and 3.")  # fmt: skip
 
 
@@ -144,6 +154,9 @@ def hide(mine) -> None:
     for name, mask in zip(("MCAR", "MAR", "MNAR"), masks, strict=True):
         assert mask.shape == (20_000,), f"{name} has shape {tuple(mask.shape)}: one boolean a row, (N,)."
         assert abs(mask.double().mean() - 0.5) < 0.02, f"{name} hides {mask.double().mean():.2f} of the rows: half."
+    for name, mask, column in zip(("MAR", "MNAR"), masks[1:], x.T, strict=True):
+        if torch.equal(mask, column > 0):
+            raise AssertionError(f"{name} leaves nothing to chance: compare share with a probability.")
     means = torch.stack([x[mask].mean(0) for mask in masks])  # E[x sigmoid(3 x)] / (1/2) = 0.73 for N(0, 1)
     wanted = torch.tensor([[0.0, 0.0], [0.73, 0.0], [0.0, 0.73]]).double()
     said = (

@@ -45,12 +45,12 @@ def train_gan(generator: nn.Sequential, discriminator: nn.Module, x: Tensor, los
     """Train both in turn, yielding (discriminator's loss, generator's loss) of each step.
 
     generator: (B, noise) -> (B, D).
-    discriminator: (B, pack * D) -> (B, 1), a score, high for data.
+    discriminator: (B, pack * D) -> (B, 1), a logit, high for data.
     x: (N, D), the data.
-    losses: of the scores of real and of generated samples: both losses.
+    losses: of the logits of real and of generated samples: both losses.
     steps, lr, seed, batch: as in `train`.
     beta: Adam's memory of gradients, beta 1.
-    penalty: half of it times |gradient of the score at data|^2 is added (R1; Mescheder et al. 2018).
+    penalty: half of it times |gradient of the logit at data|^2 is added (R1; Mescheder et al. 2018).
     pack: samples that the discriminator sees together (PacGAN; Lin et al. 2018).
     """
     dice, size = torch.Generator().manual_seed(seed), next(generator.parameters()).shape[1]
@@ -108,24 +108,15 @@ def score(mine) -> None:
     far, stds = torch.cdist(x, means), torch.full((4,), 0.5)
     right, every = _summary(*(far / stds).min(1), 4), _summary(*(far * 0).add(far / 99).min(1), 4)
     (modes, quality, kl), square = right, torch.cdist(x, means, p=math.inf) / stds
-    _refuse(mine(x, means, stds), right, {
-        "a mode counts once it has a high-quality sample, and you count any that is nearest.": (every[0], quality, kl),
+    thin = quality * (kl + math.log(quality))
+    refuse_slips(mine(x, means, stds), right, {
         "modes and divergence are over high-quality samples only: drop the others.": (every[0], quality, every[2]),
         "quality is a share: divide by how many samples there are.": (modes, 9.0, kl),
         "distances are measured in standard deviations: divide by stds.": _summary(*far.min(1), 4),
         "3 standard deviations is a circle, not a square: take the Euclidean distance.": _summary(*square.min(1), 4),
-        "the sign of the divergence is turned: it is the sum of q log(q / p), never negative.": (modes, quality, -kl),
+        "the shares q are of the high-quality samples, and add up to 1.": (modes, quality, thin),
         "in the divergence p is missing: every mode has probability 1 / K.": (modes, quality, kl - math.log(4)),
-        "the divergence is in bits: take the natural logarithm.": (modes, quality, kl / math.log(2)),
     }, "it should be modes covered, share of high-quality samples, and sum of q log(q / p), p = 1 / K.")  # fmt: skip
-
-
-def _refuse(got, right, slips: dict, otherwise: str) -> None:
-    """refuse_slips for several answers at once."""
-    flat = lambda parts: torch.cat([torch.as_tensor(part).double().reshape(-1) for part in parts])
-    if not isinstance(got, (tuple, list)) or len(got) != len(right):
-        raise AssertionError(f"it should return {len(right)} values, separated by commas: {otherwise}")
-    refuse_slips(flat(got), flat(right), {said: flat(parts) for said, parts in slips.items()}, otherwise)
 
 
 def _summary(far: Tensor, nearest: Tensor, modes: int) -> tuple[int, float, float]:
@@ -146,22 +137,20 @@ def gan_losses(mine) -> None:
     """return both losses: the discriminator's cross-entropy, and -log D of the fakes for the generator."""
     real, fake = (torch.linspace(low, high, 6)[:, None] for low, high in ((-1.0, 3.0), (-2.5, 1.5)))
     data, fakes, fooled = F.softplus(-real).mean(), F.softplus(fake).mean(), F.softplus(-fake).mean()
-    _refuse(mine(real, fake), (data + fakes, fooled), {
+    refuse_slips(mine(real, fake), (data + fakes, fooled), {
         "the discriminator's labels are swapped: D is near 1 on data.": (F.softplus(real).mean() + fooled, fooled),
         "that is the minimax loss, which saturates: the generator lowers -log D(fake) instead.": (data + fakes, -fakes),
-        "the generator's sign is turned: it wants its fakes to be taken for data.": (data + fakes, -fooled),
+        "one loss with two signs is minimax, and saturates: it is -log D of the fakes.": (data + fakes, -data - fakes),
+        "both of the discriminator's means count in full: add them, without a half.": ((data + fakes) / 2, fooled),
         "the generator lowers the discriminator's own loss on fakes, and so gives itself away.": (data + fakes, fakes),
-        "the discriminator sees data only: add -log(1 - D) of the fakes.": (data, fooled),
-        "the losses have changed places: the discriminator's comes first.": (fooled, data + fakes),
-        "take the mean over the batch, not the sum.": (6 * (data + fakes), 6 * fooled),
     }, "they should be mean(-log D(real)) + mean(-log(1 - D(fake))) and mean(-log D(fake)).")  # fmt: skip
     sure = torch.stack(mine(torch.tensor([[-200.0]]), torch.tensor([[-200.0]])))
     if not sure.isfinite().all():
-        raise AssertionError("at a score of -200 it is not finite: log(sigmoid) underflows, and F.softplus does not.")
+        raise AssertionError("at a logit of -200 it is not finite: log(sigmoid) underflows, and F.softplus does not.")
 
 
 def our_gan_losses(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """The discriminator's cross-entropy and the generator's non-saturating loss, of scores (B, 1) each."""
+    """The discriminator's cross-entropy and the generator's non-saturating loss, of logits (B, 1) each."""
     return F.softplus(-real).mean() + F.softplus(fake).mean(), F.softplus(-fake).mean()
 
 
@@ -170,15 +159,14 @@ def elbo(mine) -> None:
     dice = torch.Generator().manual_seed(0)
     x, mean, log_var, eps, mix = (torch.randn(n, generator=dice) for n in ((5, 3), (5, 2), (5, 2), (5, 2), (2, 3)))
     decode, std = (lambda z: z @ mix), torch.tensor(0.6)
-    likely, kl = our_elbo(x, mean, log_var, eps, decode, std)
+    likely, kl = our_elbo(*(most := (x, mean, log_var, eps, decode)), std)
     at = lambda z: our_elbo(x, z, log_var, 0 * eps, decode, std)[0]
-    _refuse(mine(x, mean, log_var, eps, decode, std), (likely, kl), {
+    refuse_slips(mine(*most, std), (likely, kl), {
         "z is drawn with the variance: its square root is exp(log_var / 2).": (at(mean + log_var.exp() * eps), kl),
         "z is not drawn: it is the mean plus a standard deviation times eps.": (at(mean), kl),
         "the KL divergence lacks its half.": (likely, 2 * kl),
-        "the sign of the KL divergence is turned: it is never negative.": (likely, -kl),
         "add up over the coordinates, and do not average: nats are of a whole sample.": (likely / 3, kl / 2),
-        "in the KL divergence the 1 is missing: for q = N(0, I) it should be 0.": (likely, kl + 1),
+        "Normal takes a standard deviation, and std is one: do not square it.": (our_elbo(*most, std**2)[0], kl),
         "log p(x | z) lacks -D log(std), without which std cannot be learned.": (likely + 3 * std.log(), kl),
     }, "they should be log N(x; decode(z), std^2) and (mean^2 + var - 1 - log var) / 2, summed.")  # fmt: skip
 
@@ -200,14 +188,16 @@ def stride(mine) -> None:
     """call ddim_step from each of the times to the next, and return x at the last."""
     x, times = torch.tensor([[1.3], [-0.4]], dtype=torch.float64), [0.9, 0.6, 0.3, 0.1]
     coin = of_points(torch.tensor([[1.0], [-1.0]], dtype=torch.float64), cosine)
-    near = [our_stride(coin, x, [times[0], times[0] - gap]) for gap in (1 / 200, 0.1)]
-    for t in times[1:-1]:
-        near = [ddim_step(coin, y, t, t - gap) for y, gap in zip(near, (1 / 200, 0.1), strict=True)]
+    near = turned = x
+    for t, s in pairwise(times):
+        near, turned = ddim_step(coin, near, t, t - 1 / 200), ddim_step(coin, turned, s, t)
     refuse_slips(mine(coin, x, times), our_stride(coin, x, times), {
-        "each step lands on t - 1/200, as in the published sampler: it should land on the next of the times.": near[0],
+        "each step lands on t - 1/200, as in the published sampler: it should land on the next of the times.": near,
         "each step starts from the first x: give what a step returns the name x.": ddim_step(coin, x, *times[-2:]),
         "the last step is missing: the last pair of times belongs to it too.": our_stride(coin, x, times[:-1]),
-        "that is one step from the first time to the last: visit all of them.": our_stride(coin, x, times[::3]),
+        "that is the first step alone: return x after the loop, not inside it.": our_stride(coin, x, times[:2]),
+        "that is one step too many: the last of the times is where it ends.": our_stride(coin, x, [*times, 0.0]),
+        "t is where x is, and s where the step lands: they are exchanged.": turned,
     }, "each step should go from one of the times to the next.")  # fmt: skip
 
 
@@ -225,6 +215,7 @@ def ceiling(mine) -> None:
         "that is a square around the mode: each coordinate within 3. The circle holds less.": 0.9946,
         "that is the share outside.": math.exp(-4.5),
         "in the exponent stands r^2 / 2, with r = 3.": -math.expm1(-9.0),
+        "that is right to two digits: give three.": 0.99,
     }, "integrate r exp(-r^2 / 2) from 0 to 3.")  # fmt: skip
 
 
@@ -238,13 +229,14 @@ def divergence(mine) -> None:
     real, fake = torch.linspace(-0.5, 2.5, 6)[:, None], torch.linspace(-2.0, 1.0, 6)[:, None]
     loss = our_gan_losses(real, fake)[0]
     refuse_slips(torch.as_tensor(mine(real, fake)), math.log(2) - loss / 2, {
-        "that is twice it: the divergence averages two KL divergences.": 2 * math.log(2) - loss,
-        "the sign is turned: the better the discriminator tells them apart, the larger it is.": loss / 2 - math.log(2),
+        "that is in bits: 1 nat is 1 / log 2 of them.": 1 - loss / 2 / math.log(2),
+        "the generator's loss has no part in it: take the discriminator's, the first of the two.":
+            math.log(2) - our_gan_losses(real, fake)[1] / 2,
         "the loss counts twice: its two means are averaged.": math.log(2) - loss,
         "that is the discriminator's loss: the divergence falls as it rises.": loss,
     }, "with equal densities it should be 0, with densities apart log 2.")  # fmt: skip
 
 
 def our_divergence(real: Tensor, fake: Tensor) -> Tensor:
-    """The Jensen-Shannon divergence in nats, from the ideal discriminator's scores of data and of fakes."""
+    """The Jensen-Shannon divergence in nats, from the ideal discriminator's logits of data and of fakes."""
     return math.log(2) - our_gan_losses(real, fake)[0] / 2
