@@ -61,6 +61,8 @@ class DiT(nn.Module):
     Raises ValueError for sizes that cannot be built and, when called, for inputs of other shapes, types or labels.
     """
 
+    place: Tensor
+
     def __init__(
         self,
         channels: int = 3,

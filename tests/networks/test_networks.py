@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from minidiff.networks import MLP, NETWORKS, ConvNet1d, UNet
+from minidiff.networks import MLP, NETWORKS, ConvNet1d, DiT, UNet
 from minidiff.networks.layers import Embedding as Condition
 from minidiff.networks.layers import labels
 
@@ -21,6 +21,12 @@ CASES = {
     "unet told of changes": (UNet, {"classes": 10, "changes": 4, **SMALL}, (1, 28, 28)),
     "signals": (ConvNet1d, {"channels": 2, "length": 30, "width": 16, "classes": 3, "changes": 1}, (2, 30)),
     "mlp told of changes": (MLP, {"width": 32, "changes": 2}, (2,)),
+    "dit": (
+        DiT,
+        {"channels": 1, "size": 12, "patch": 3, "classes": 3, "width": 16, "depth": 2, "heads": 2},
+        (1, 12, 12),
+    ),
+    "dit told of changes": (DiT, {"size": 8, "patch": 2, "width": 16, "depth": 1, "heads": 4, "changes": 2}, (3, 8, 8)),
 }
 
 
