@@ -86,9 +86,9 @@ hidden = mine.net.first(patches(noisy[:3], p)) + mine.net.place
 emb = F.silu(mine.net.condition(torch.full((3,), 0.5), 0, 3))
 shift, scale, _ = mine.net.blocks[0].modulation(emb)[:, None].chunk(6, 2)[:3]
 seen_ = F.layer_norm(hidden, (72,)) * (1 + scale) + shift
-keys, _ = plain.answer(seen_).chunk(2, -1)
+keys, _ = plain.key_value(seen_).chunk(2, -1)
 heads = lambda z: z.unflatten(2, (4, 18)).transpose(1, 2)
-by_hand = (heads(plain.ask(seen_)) @ heads(keys).mT / 18**0.5).softmax(-1)
+by_hand = (heads(plain.query(seen_)) @ heads(keys).mT / 18**0.5).softmax(-1)
 check("the first block's maps by hand", looks(mine.net, noisy[:3], 0.5, 0)[0], by_hand.detach(), rtol=1e-3, atol=1e-5)
 
 # %% maps-drawn

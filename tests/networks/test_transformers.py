@@ -33,12 +33,12 @@ def test_attention_is_that_of_torch(context):
     torch.manual_seed(0)
     mine = awake(Attention(12, 3, context))
     theirs = nn.MultiheadAttention(12, 3, kdim=context, vdim=context, batch_first=True)
-    (key, value), bias = mine.answer.weight.chunk(2), torch.cat([mine.ask.bias, mine.answer.bias])
+    (key, value), bias = mine.key_value.weight.chunk(2), torch.cat([mine.query.bias, mine.key_value.bias])
     state = {"in_proj_bias": bias, "out_proj.weight": mine.out.weight, "out_proj.bias": mine.out.bias}
     if context is None:
-        state["in_proj_weight"] = torch.cat([mine.ask.weight, key, value])
+        state["in_proj_weight"] = torch.cat([mine.query.weight, key, value])
     else:
-        state |= {"q_proj_weight": mine.ask.weight, "k_proj_weight": key, "v_proj_weight": value}
+        state |= {"q_proj_weight": mine.query.weight, "k_proj_weight": key, "v_proj_weight": value}
     theirs.load_state_dict(state)
     x, other = randn(2, 5, 12, seed=1), randn(2, 4, context or 12, seed=2)
     there = torch.tensor([[True, True, False, True], [True, False, False, False]])
