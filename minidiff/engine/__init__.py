@@ -1,6 +1,6 @@
 """Everything around the mathematics: training, checkpoints, presets, whole runs, and drawing in batches."""
 
-from .checkpoints import CheckpointError, load, load_run, read, save, save_run
+from .checkpoints import CheckpointError, load, load_network, load_run, read, save, save_network, save_run
 from .feed import generator_for
 from .generate import generate
 from .measurements import averaging, blurring, masking, mixing, projecting
@@ -24,6 +24,7 @@ __all__ = [
     "generator_for",
     "learning_rate",
     "load",
+    "load_network",
     "load_run",
     "masking",
     "mixing",
@@ -33,6 +34,7 @@ __all__ = [
     "resume",
     "runtime",
     "save",
+    "save_network",
     "save_run",
     "train",
 ]

@@ -74,10 +74,30 @@ def save(path: str | Path, denoiser: LearnedDenoiser, card: dict | None = None, 
     What `load` could not build again is refused (ValueError), with the way to register it: networks of your own in
     `minidiff.networks.NETWORKS`, schedules in `minidiff.schedules.SCHEDULES`. CheckpointError for NaN and infinity.
     """
-    described, tensors = _described(learned(denoiser)), weights(denoiser.net)
-    refusals.flag("half", half)
+    described = _described(learned(denoiser))
+    save_network(path, denoiser.net, {**_dict(card), **described}, half=half)
+
+
+def save_network(path: str | Path, net: nn.Module, card: dict | None = None, *, half: bool = False) -> None:
+    """Write a network that is no denoiser, such as an AutoEncoder, as one checkpoint; ValueError for unknown ones.
+
+    path: the file, written whole or not at all.
+    net: one of `minidiff.networks.NETWORKS`, described in the card.
+    card: adds to the description.
+    half: float16 weights, which are read back in the network's own type.
+    """
+    refusals.instance("net", net, nn.Module, "a network"), refusals.flag("half", half)
+    described, tensors = {"format": FORMAT, "network": describe(net)}, weights(net)
     tensors = {name: value.half() if half and value.is_floating_point() else value for name, value in tensors.items()}
     write(path, tensors, {**_dict(card), **described})
+
+
+def load_network(path: str | Path) -> tuple[nn.Module, dict]:
+    """The network of a checkpoint, on the CPU and frozen, and its card. Raises CheckpointError."""
+    tensors, card = read(path)
+    demand(path, card, "network")
+    with about(path):
+        return restore(card["network"], tensors).eval().requires_grad_(False), card
 
 
 def load(
@@ -133,11 +153,8 @@ def _described(denoiser: LearnedDenoiser) -> dict:
         raise ValueError("a schedule that learns is not saved with its network: make it a function, and register that")
     names = [name for name, known in SCHEDULES.items() if known is schedule]
     if not names:
-        known, mend = (
-            ", ".join(SCHEDULES),
-            "minidiff.schedules.SCHEDULES['mine'] = schedule, here and where it is loaded",
-        )
-        raise ValueError(f"only schedules with a name can be saved ({known}): register yours, {mend}")
+        mend = "minidiff.schedules.SCHEDULES['mine'] = schedule, here and where it is loaded"
+        raise ValueError(f"only schedules with a name can be saved ({', '.join(SCHEDULES)}): register yours, {mend}")
     return {"format": FORMAT, "network": describe(denoiser.net), "schedule": names[0], "target": denoiser.target}
 
 

@@ -5,10 +5,12 @@
 The level says how noisy x is: 0 is clean, 1 is noise only. The change, (B, changes), says what an augmentation did to x
 in training. What is None is not given, and `net.nulls` says what that looks like: name -> tensor without the batch.
 `MLP` is for points, `UNet` and `DiT` for images, `ConvNet1d` for signals; the two for images can be told captions too,
-text=..., (B, length). Every network keeps the arguments it was built with in `config`, so that a checkpoint can build
-it again: `NETWORKS[name](**net.config)`. To save one of your own, register it there first: `NETWORKS["Mine"] = Mine`.
+text=..., (B, length). `AutoEncoder` is none of these: it turns images into latents and back. Every network keeps the
+arguments it was built with in `config`, so that a checkpoint can build it again: `NETWORKS[name](**net.config)`. To
+save one of your own, register it there first: `NETWORKS["Mine"] = Mine`.
 """
 
+from .autoencoder import AutoEncoder
 from .convnet import ConvNet1d
 from .dit import DiT
 from .mlp import MLP
@@ -16,4 +18,4 @@ from .registry import NETWORKS
 from .text import vocabulary
 from .unet import UNet
 
-__all__ = ["MLP", "NETWORKS", "ConvNet1d", "DiT", "UNet", "vocabulary"]
+__all__ = ["MLP", "NETWORKS", "AutoEncoder", "ConvNet1d", "DiT", "UNet", "vocabulary"]

@@ -14,7 +14,7 @@ class Block(nn.Module):
     """A residual block (He et al. 2016) conditioned by a scale and a shift (Dhariwal & Nichol 2021).
 
     c_in, c_out: channels of x (B, c_in, H, W) and of the result (B, c_out, H, W), multiples of groups.
-    emb: numbers in the embedding of the level and the conditions, (B, emb).
+    emb: numbers in the embedding of the level and the conditions, (B, emb); None: nothing is told.
     groups: of channels that GroupNorm normalises together.
 
     It starts as the identity (or the 1x1 skip): a deep network
@@ -22,17 +22,18 @@ class Block(nn.Module):
     unlike batch norm, so noisy and clean samples can share a batch.
     """
 
-    def __init__(self, c_in: int, c_out: int, emb: int, groups: int = 8) -> None:
+    def __init__(self, c_in: int, c_out: int, emb: int | None, groups: int = 8) -> None:
         super().__init__()
         self.norm1, self.conv1 = nn.GroupNorm(groups, c_in), nn.Conv2d(c_in, c_out, 3, padding=1)
         self.norm2, self.conv2 = nn.GroupNorm(groups, c_out), zero_module(nn.Conv2d(c_out, c_out, 3, padding=1))
-        self.scale_shift = nn.Linear(emb, 2 * c_out)
+        self.scale_shift = None if emb is None else nn.Linear(emb, 2 * c_out)
         self.skip = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
 
-    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        scale, shift = self.scale_shift(emb)[:, :, None, None].chunk(2, 1)
-        h = torch.addcmul(shift, self.norm2(h), 1 + scale)  # one pass over memory instead of two
+    def forward(self, x: Tensor, emb: Tensor | None = None) -> Tensor:
+        h = self.norm2(self.conv1(F.silu(self.norm1(x))))
+        if self.scale_shift is not None:
+            scale, shift = self.scale_shift(emb)[:, :, None, None].chunk(2, 1)
+            h = torch.addcmul(shift, h, 1 + scale)  # one pass over memory instead of two
         return self.skip(x) + self.conv2(F.silu(h))
 
 

@@ -12,12 +12,15 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import is_lazy
 
+from .autoencoder import AutoEncoder
 from .convnet import ConvNet1d
 from .dit import DiT
 from .mlp import MLP
 from .unet import UNet
 
-NETWORKS: dict[str, type[nn.Module]] = {"MLP": MLP, "UNet": UNet, "ConvNet1d": ConvNet1d, "DiT": DiT}
+NETWORKS: dict[str, type[nn.Module]] = {
+    "MLP": MLP, "UNet": UNet, "ConvNet1d": ConvNet1d, "DiT": DiT, "AutoEncoder": AutoEncoder,
+}  # fmt: skip
 
 
 def unwrapped(net: nn.Module) -> nn.Module:

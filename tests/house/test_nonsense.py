@@ -109,6 +109,7 @@ ENCODED = import_module("minidiff.networks.text").Words(WORDS, 4)
 TEXT_NET = networks.DiT(1, 8, 4, 3, 8, 1, 1, WORDS, 4, changes=1)
 SCENE = data.scene(0)
 UNET = networks.UNet(size=8, width=4, deep_width=4, deep_blocks=0, groups=2, classes=3, changes=1)
+CODER = networks.AutoEncoder(1, 1, 4, 4, groups=2)
 FIGURE, AX = plots.panels()
 
 
@@ -278,6 +279,10 @@ CALLS = {  # name -> function, and its arguments
     "Words.decode": (ENCODED.decode, {"tokens": kind("whole alike | no rows | row more")(ENCODED.encode(["red circle", ""]))}),
     "a UNet": (UNET, {"x": samples(IMAGES), "level": when(T), "y": maybe(labels, LABELS)}
                | {"change": maybe(samples, X[:, :1])}),
+    "AutoEncoder": (networks.AutoEncoder, {"channels": count(1), "latent": count(2), "width": count(4)}
+                    | {"deep_width": count(4), "blocks": count(1), "groups": count(2)}),
+    "AutoEncoder.encode": (CODER.encode, {"x": samples(IMAGES)} | RANDOM),
+    "AutoEncoder.decode": (CODER.decode, {"z": samples(IMAGES)}),
     # data
     "two_moons": (data.two_moons, POINTS),
     "swiss_roll": (data.swiss_roll, POINTS),
@@ -334,6 +339,9 @@ CALLS = {  # name -> function, and its arguments
     "save": (engine.save, {"path": path("one.safetensors"), "denoiser": denoiser(LEARNED), "card": maybe(kind("{}"))}
              | {"half": flag(False)}),
     "load": (engine.load, {"path": path("model.safetensors"), "net": maybe(network), "schedule": maybe(schedule)}),
+    "save_network": (engine.save_network, {"path": path("one.safetensors"), "net": network(NET)}
+                     | {"card": maybe(kind("{}")), "half": flag(False)}),
+    "load_network": (engine.load_network, {"path": path("model.safetensors")}),
     "read": (engine.read, {"path": path("model.safetensors")}),
     "save_run": (engine.save_run, {"path": path("one.safetensors"), "run": kind()(engine.Run(LEARNED))}
                  | {"card": maybe(kind("{}"))}),
