@@ -10,7 +10,7 @@ from minidiff import data
 from minidiff.data import images as sources
 from minidiff.engine import checkpoints
 from minidiff.engine.augmentations import AUGMENTATIONS
-from minidiff.engine.presets import DATA_SETS, KINDS, OWN, PLANE, PRESETS, SHIPPED, worded
+from minidiff.engine.presets import DATA_SETS, KINDS, OWN, PLANE, PRESETS, SHIPPED, TOLD, worded
 from minidiff.losses import LEVELS
 from minidiff.networks import MLP, UNet, vocabulary
 from minidiff.networks.text import Words, words_of
@@ -38,6 +38,17 @@ def test_the_models_that_ship_are_what_their_presets_make(preset, file):
     told = {key: value for key, value in card["network"].items() if key != "name"}
     assert isinstance(net, UNet) and net.config == {**net.config, **told}
     assert net.config["groups"] == told.get("groups", 8) and net.config["changes"] == told.get("changes", 0)
+
+
+def test_the_model_that_is_told_captions_is_what_its_preset_makes():
+    _, card = checkpoints.read(data.find(TOLD))
+    one, settings, told = PRESETS["scenes"], card["settings"], card["network"]
+    wanted = ("scenes", one.batch, one.lr, one.levels)
+    assert (settings["preset"], settings["batch"], settings["lr"], settings["levels"]) == wanted
+    net = one.network(worded(data.scenes(3_000)))
+    assert net.config == {**net.config, **{key: value for key, value in told.items() if key not in ("name", "dtype")}}
+    captions = data.scenes(1_000, seed=3, split="held-out").captions
+    assert card["data"]["name"] == one.data and vocabulary(captions) == told["words"] == net.config["words"]
 
 
 @pytest.mark.slow
