@@ -36,11 +36,11 @@ from .samples import FILMS, HEAD, MARK, STILLS, drawn, encoded, ours
 
 FRAMES = 60  # of a film, at most
 CERTAIN = 10.0  # noise level sigma / alpha at which nothing is left of a picture
-PROMPTED = 2.0  # guidance by a prompt
+PROMPTED = 3.0  # guidance by a prompt
 MOST = 2**28  # numbers that a film may hold in memory: 1 GB
 EXAMPLES = """examples:
   minidiff sample --class "ankle boot" --guidance 2 --out boots.png
-  minidiff sample --prompt "two red stars above a blue ring" --number 16 --out stars.png
+  minidiff sample --prompt "three green squares on sand" --number 16 --out squares.png
   minidiff sample --checkpoint runs/mine/model.safetensors --number 16 --out walk.gif
 """
 

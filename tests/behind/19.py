@@ -19,7 +19,7 @@ check_that("from cheap to dear: recipe, latents, raw", recipe < bits < 8 * 3072 
 from minidiff.course import check, check_that
 
 drawn_left, drawn_right = plots.plotted(left), plots.plotted(right)
-check_that("fewer bits, fewer decibels", (drawn_left["line0"][1:] > drawn_left["line0"][:-1]).all())
+check_that("fewer bits, fewer decibels, but for a tenth where it is flat", (drawn_left["line0"][1:] > drawn_left["line0"][:-1] - 0.1).all())
 check("what is drawn on the right is what was recorded", drawn_right["std of the means"], [row["std"] for row in found])
 
 # %% forget-drawn

@@ -290,7 +290,7 @@ def test_a_prompt_reaches_the_network_and_what_it_should_not_be_leads_away(model
     np.testing.assert_allclose(same, red, rtol=0, atol=1e-4)  # from itself to itself, however far, is no way
 
 
-def test_a_prompt_is_guided_by_two_where_nothing_is_asked(model, tmp_path):
+def test_a_prompt_is_guided_where_nothing_is_asked(model, tmp_path):
     assert told(model, tmp_path, "--prompt", "a ring")[1]["guidance"] == PROMPTED and PROMPTED > 1
 
 
