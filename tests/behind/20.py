@@ -8,7 +8,7 @@ asked_for = ["red", "yellow", "green", "black", "purple", "red", "orange", "blue
 check_between("pictures in which the largest thing has a colour of its prompt",
               sum(c in prompt for c, prompt in zip(colours, prompts)) / 12, 0.6, 1)
 
-# %% scenes
+# %% judge
 from minidiff.course import check
 
 check("scenes read back", met(render(examples), examples), 1, atol=0)
@@ -35,5 +35,6 @@ check_between("halves that show the colour asked for",
 # %% switch-table
 from minidiff.course import check_between
 
-check_between("switched early, the second prompt wins", [found[second][0] for _, second in (shapes, hues)], 0.3, 1)
-check_between("switched late, the first has won", [found[second][-1] for _, second in (shapes, hues)], 0, 0.3)
+check_between("switched at once, the second prompt wins", [found[second][0] for _, second in (shapes, hues)], 0.3, 1)
+check_between("switched at 0.8, the first has won", [found[second][-1] for _, second in (shapes, hues)], 0, 0.3)
+check_between("at 0.9 the colour can be changed more often than the shape", found["a blue ring"][1] - found["a green star"][1], 0.1, 1)
