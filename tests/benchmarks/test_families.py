@@ -260,12 +260,12 @@ SAID = {  # sentences of the notebook, and what the record says where they have 
     r"for the VAE, (\S+) for the GAN": average("gan", "quality", "main digits"),
     r"for the GAN, (\S+) for flow matching": average("flow", "quality", "main digits"),
     r"for flow matching and (\S+) for DDPM": average("ddpm", "quality", "main digits"),
-    r"leads, with .(\S+) nats": -average("flow", "nats", "main digits"),
+    r"leads the VAE, with .(\S+) nats": -average("flow", "nats", "main digits"),
     r"nats against .(\d+)": -average("vae", "nats", "main digits"),
     r"DDPM's network has (\S+) after 20": by_steps("ddpm", "ddim_step", "20"),
     r"fresh noise, and (\S+) after 1,000": by_steps("ddpm", "ddpm_step", "1000"),
     r"flow matching's ends at (\S+)\. ": by_steps("flow", "ddim_step", "250"),
-    r"decides which: from \$(\S+)\$ to": max(ROWS["main grid gan 0"]["kernel"].values()),
+    r"h\$ decides: from \$(\S+)\$ to": max(ROWS["main grid gan 0"]["kernel"].values()),
     r"to \$(\S+)\$ nats a point": min(ROWS["main grid gan 0"]["kernel"].values()),
 }
 

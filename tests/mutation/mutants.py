@@ -105,6 +105,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.tasks.four_families": ("course/turns", "benchmarks/families"),
     "course.tasks.editing": ("course/turns", "course/editing"),
     "course.tasks.latent_diffusion": ("course/turns", "benchmarks/latents"),
+    "course.tasks.text_to_image": ("course/turns",),
     "course.tasks.finding_and_filling": ("course/turns", "course/finding", "peers/finding_peers", "benchmarks/augmented"),
     "course.tasks.transformers": ("course/turns", "benchmarks/transformers"),
     "course.notebooks": ("house/hygiene", "course/notebooks"),
