@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..guidance import extrapolate, given
 from ..predictions import AnyDenoiser, path_of
-from ..refusals import choice, described, flag, floats, number, require, tensor, whole
+from ..refusals import choice, described, flag, floats, instance, number, require, tensor, whole
 from ..samplers import Step, ddim_step, ddpm_step, sample
 from ..schedules import Random, Schedule, karras_times, t_max, uniform_times
 from ..solvers import dpm_solver_2m
@@ -90,11 +90,13 @@ def generate(
     times, parts, guidance = equal if times is None else times, [], number("guidance", guidance)
     batch = whole("batch", (64 if noise.device.type == "cpu" else 256) if batch is None else batch)
     flag("bf16", bf16)
+    away = dict(instance("against", {} if against is None else against, Mapping, "a dict from names to tensors"))
+    away = {name: tensor(f"against {name}", rows) for name, rows in away.items()}
     for first in range(0, len(noise), batch):
         part = slice(first, first + batch)
         chosen = given(denoiser, **{name: rows[part] for name, rows in told.items()}) if told else denoiser
         if told and guidance != 1:
-            chosen = extrapolate(chosen, given(denoiser, **(dict.fromkeys(told) | dict(against or {}))), guidance)
+            chosen = extrapolate(chosen, given(denoiser, **(dict.fromkeys(told) | away)), guidance)
         own = generator[part] if isinstance(generator, list) else generator
         label = f"drawing {min(first + batch, len(noise))} of {len(noise)}"
         path = sample(step, chosen, noise[part], times, generator=own)

@@ -330,7 +330,7 @@ CALLS = {  # name -> function, and its arguments
     "generate": (engine.generate, {"denoiser": denoiser(TOLD), "noise": samples(X), "steps": count(2)}
                  | {"condition": maybe(named, {"y": LABELS}), "step": step(minidiff.ddim_step), "batch": maybe(count, 2)}
                  | {"times": maybe(times, TIMES), "guidance": number(2.0), "bf16": flag(False)} | RANDOM
-                 | {"frames": maybe(count, 2)}),
+                 | {"frames": maybe(count, 2), "against": maybe(named, {"y": LABELS[:1]})}),
     "times_for": (import_module("minidiff.engine.generate").times_for, {"sampler": name("2m"), "schedule": schedule(cosine)}
                   | {"steps": count(4)}),
     "steps_for": (lambda sampler: import_module("minidiff.engine.generate").steps_for(sampler, (1, 8, 8)), {"sampler": name("2m")}),
