@@ -2,8 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from ...networks.dit import DiT
 from ..exercises import refuse_slips
 
 
@@ -137,8 +138,9 @@ def off_plane(x: Tensor, axes: Tensor) -> float:
     return 1 - ((x @ axes).square().sum() / x.square().sum()).item()
 
 
-def open_gates(net: nn.Module) -> nn.Module:
+def open_gates(net: DiT) -> DiT:
     """The same DiT with all gates at 1 before it has learned anything, as if it were not adaLN-Zero."""
-    for block in net.blocks:
-        block.modulation.bias.data.view(6, -1)[[2, 5]] = 1
+    for name, bias in net.blocks.named_parameters():
+        if name.endswith("modulation.bias"):
+            bias.data.view(6, -1)[[2, 5]] = 1
     return net
