@@ -15,7 +15,6 @@ function render({ model, el }) {
         focused.setAttribute("data-lm-suppress-shortcuts", "true"); // else JupyterLab takes the keys for its own
     }
     label.append(model.get("description"), range);
-    el.append(...(interval ? [play] : []), label, shown);
 
     function read() {
         const at = model.get("value");
@@ -45,6 +44,7 @@ function render({ model, el }) {
     range.addEventListener("input", () => move(range.value));
     model.on("change:value", read);
     read();
+    el.append(...(interval ? [play] : []), label, shown); // complete, since some readers look once, when it appears
     return () => {
         stop();
         model.off("change:value", read);

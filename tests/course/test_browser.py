@@ -576,6 +576,7 @@ def named(page) -> list[tuple[str, str, str]]:
             spoken = [node.get(key, {}).get("value", "") for key in ("role", "name", "value")]
             texts = [part["value"]["value"] for part in node["properties"] if part["name"] == "valuetext"]
             found.append((*spoken[:2], *(texts or spoken[2:])))
+    browser.detach()
     return found
 
 
