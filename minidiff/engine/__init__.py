@@ -1,6 +1,6 @@
 """Everything around the mathematics: training, checkpoints, presets, whole runs, and drawing in batches."""
 
-from .checkpoints import CheckpointError, load, load_network, load_run, read, save, save_network, save_run
+from .checkpoints import CheckpointError, load, load_network, load_run, read, save, save_network, save_run, units
 from .feed import generator_for
 from .generate import generate
 from .measurements import averaging, blurring, masking, mixing, projecting
@@ -37,4 +37,5 @@ __all__ = [
     "save_network",
     "save_run",
     "train",
+    "units",
 ]

@@ -1,6 +1,7 @@
 """What the card of a checkpoint may say, in one place: a card may come from anybody."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -107,6 +108,10 @@ CARD: dict[str, Rule] = {  # where it stands, with ? where it may be missing
     ),
     "target": _among(TARGETS),
     "data.name": _TEXT,
+    "data.autoencoder?": (
+        lambda value: bool(re.fullmatch(r"[\w-][\w.-]{0,99}", str(value))),
+        "the name of a file beside it",
+    ),
     "data.names": _each(_TEXT),
     "data.shape": _each(_whole(1, 4096), 1, 3),
     "data.scale": _real(1e-9, 1e9),

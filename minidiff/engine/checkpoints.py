@@ -6,9 +6,10 @@ are compared with the network's before memory is taken for it.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +18,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from .. import refusals
+from ..data import find
 from ..data.files import regular, write_atomically
 from ..networks.registry import describe, fill, misfit, parameters, restore, unfinite, weights
 from ..predictions import LearnedDenoiser, learned
@@ -98,6 +100,31 @@ def load_network(path: str | Path) -> tuple[nn.Module, dict]:
     demand(path, card, "network")
     with about(path):
         return restore(card["network"], tensors).eval().requires_grad_(False), card
+
+
+class Units(NamedTuple):
+    """From the data's own units to what a model draws, and back; in parts, both (N, *)."""
+
+    standardise: Callable[[Tensor], Tensor]
+    restore: Callable[[Tensor], Tensor]
+
+
+def units(path: str | Path, card: dict) -> Units:
+    """The units of a model, by its card: shift, scale, and an autoencoder if it draws latents.
+
+    path: of the model; its autoencoder lies beside it, or with minidiff's data. Raises DataError where it is missing.
+    card: of the model.
+    """
+    demand(path, card, "data")
+    shift, scale, name = (card["data"].get(key) for key in ("shift", "scale", "autoencoder"))
+    if name is None:
+        return Units(lambda raw: (raw - shift) / scale, lambda x: x * scale + shift)
+    beside = refusals.path("path", path).parent / name
+    net = load_network(beside if beside.exists() else find(name))[0]
+    in_parts = lambda function, x: torch.cat([function(part) for part in x.split(256)])
+    return Units(
+        lambda raw: in_parts(net.encode, (raw - shift) / scale), lambda x: in_parts(net.decode, x) * scale + shift
+    )
 
 
 def load(

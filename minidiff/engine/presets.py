@@ -15,6 +15,7 @@ from ..networks.unet import UNet
 from ..refusals import require
 
 SHIPPED, TOLD = "fashion-small.safetensors", "scenes.safetensors"  # what samples are drawn from; with a prompt
+LATENTS = "scenes-autoencoder.safetensors"
 SHIPPED_SHA256 = {  # whose samples the course shows; `minidiff doctor` looks whether these are here
     SHIPPED: "bb021be462c1bd9f15e2452515f742ad39a7f4eba55c5ecd2ee1d3e615e8bba5",
     "sprites.safetensors": "8a8bb1c2ca8fa63d42d1724426e67f789baf02bac11d701da957171c97f11f16",
@@ -35,6 +36,7 @@ class Preset:
     lr: the largest learning rate
     levels: where the training times come from, a name in LEVELS
     augment: names in AUGMENTATIONS; the network is told of their changes
+    autoencoder: the file of one that ships with minidiff, in whose latents is trained; None: on the data themselves
     """
 
     data: str
@@ -45,6 +47,7 @@ class Preset:
     lr: float = 3e-3
     levels: str = "lognormal"
     augment: tuple[str, ...] = ()
+    autoencoder: str | None = None
 
 
 def _unet(images: Data, **config) -> UNet:
@@ -69,7 +72,7 @@ def _told(captioned: Data, **config) -> UNet:
 
 
 def _scenes() -> Data:
-    return worded(data.scenes(60_000))
+    return worded(data.scenes(120_000))
 
 
 def _clothes() -> Data:
@@ -87,7 +90,16 @@ PRESETS: dict[str, Preset] = {
     "sprites": Preset(  # a tenth of the sprites is held out for good
         "sprites", partial(data.sprites, "train"), partial(_unet, groups=4, changes=1), 25_000, 32, augment=("flip",)
     ),
-    "scenes": Preset("scenes", _scenes, partial(_told, groups=4), 6_000, 64, 2e-3, "uniform_angle"),
+    "scenes": Preset(
+        "scenes",
+        _scenes,
+        partial(_told, blocks=3, deep_blocks=3, groups=4, patch=1),
+        33_000,
+        64,
+        2e-3,
+        "uniform_angle",
+        autoencoder=LATENTS,
+    ),
     "fashion": Preset("fashion-mnist", _clothes, MIDDLE, 30_000, 256, 1e-3, augment=("flip",)),
     "cifar10": Preset("cifar-10", data.cifar10, LARGE, 100_000, 512, 1e-3, augment=("flip",)),
 } | {

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import refusals
-from ..data import Data, found_again, from_path
+from ..data import Data, find, found_again, from_path
 from ..losses import LEVELS
 from ..networks.registry import accept, adapted
 from ..predictions import LearnedDenoiser
@@ -78,6 +78,7 @@ class Training:
         self.record |= {"steps": step, "images_seen": step * self.settings["batch"], "seconds": round(seconds)}
         described = {"name": self.title(), "shape": list(data.x.shape[1:]), "shift": data.shift}
         described |= {"scale": data.scale, "names": list(data.names or ()), "examples": len(data)}
+        described |= {"autoencoder": latents} if (latents := EVERY[self.name].autoencoder) else {}
         card = {"data": described, "settings": self.settings, "record": self.record}
         recent = [float(loss) for loss in self.recent]
         save_run(folder / RUN, self.run, card | {"source": self.source, "recent": recent})
@@ -117,7 +118,7 @@ def begin(
     preset, rt = EVERY[name], runtime(device)
     if steps is not None and minutes is not None:
         raise ValueError(f"give one of steps and minutes; got {described(steps)} and {described(minutes)}")
-    examples = preset.load() if examples is None else examples
+    examples = _loaded(preset) if examples is None else examples
     with torch.random.fork_rng():
         torch.manual_seed(whole("seed", seed, 0))
         denoiser, settings, record = _denoiser(preset, examples, init)
@@ -132,6 +133,15 @@ def begin(
         record |= timed
     settings["steps"] = ranks.broadcast(whole("steps", preset.steps if steps is None else steps, 1, MOST_STEPS))
     return Training(name, TrainState(denoiser), examples, settings, record, source=source)
+
+
+def _loaded(preset: Preset) -> Data:
+    """A preset's data, in latents where it has an autoencoder; shift and scale are still those of what is decoded."""
+    examples = preset.load()
+    if preset.autoencoder is None:
+        return examples
+    encode = checkpoints.load_network(find(preset.autoencoder))[0].encode
+    return replace(examples, x=torch.cat([encode(part) for part in examples.x.split(256)]))
 
 
 def _denoiser(preset: Preset, examples: Data, init: str | Path | None) -> tuple[LearnedDenoiser, dict, dict]:
@@ -167,7 +177,7 @@ def resume(
     settings, recent = card["settings"], [torch.tensor(loss) for loss in card.get("recent", [])]
     demand(file, card, *["source"] * (own := settings["preset"] in OWN))
     require(own or path is None, f"{file} is a training of the preset {settings['preset']}, which has data of its own")
-    examples, source = found_again(card["source"], path) if own else (EVERY[settings["preset"]].load(), None)
+    examples, source = found_again(card["source"], path) if own else (_loaded(EVERY[settings["preset"]]), None)
     if run.step > settings["steps"] or (settings.get("augment") and examples.x.ndim != 4):
         said = f"step {run.step} of {settings['steps']}, augmented by {settings.get('augment')}"
         raise checkpoints.CheckpointError(f"{file} does not go with its preset: {said}")

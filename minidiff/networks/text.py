@@ -103,7 +103,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.words = Words(words, length)
         self.table = nn.Embedding(len(words) + 1, width)
-        self.place = nn.Parameter(0.02 * torch.randn(length, width))
+        self.place = nn.Parameter(torch.randn(length, width))  # as large as the words, which else drown it
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2 * depth + 1))
         self.looks = nn.ModuleList(Attention(width, heads) for _ in range(depth))
         self.thinks = nn.ModuleList(perceptron(width) for _ in range(depth))

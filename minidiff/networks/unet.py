@@ -13,7 +13,7 @@ from .layers import Attention, Block, Embedding, check_input, check_sizes, zero_
 from .text import TextEncoder, distinct, gist, told
 
 LEAST = {"channels": 1, "width": 1, "deep_width": 1, "blocks": 1, "deep_blocks": 0, "groups": 1, "changes": 0}
-LEAST |= {"length": 1}
+LEAST |= {"length": 1, "patch": 1}
 
 
 class Look(nn.Module):
@@ -41,7 +41,8 @@ class UNet(nn.Module):
 
     x: (B, channels, H, W) -> the same shape. Four neighbouring pixels become the channels of one position ("pixel
     unshuffle"), so that no convolution runs at full resolution, where it would cost most and see least. One skip
-    connection carries the fine detail around the quarter resolution, where most of the computing is done.
+    connection carries the fine detail around the quarter resolution, where most of the computing is done. With patch=1
+    nothing is unshuffled, and these are the full and the half resolution: for latents, which are small already.
 
     channels: of the images, such as 1 or 3.
     size: height and width, multiples of 4, such as (8, 12); one number if they are equal.
@@ -55,6 +56,7 @@ class UNet(nn.Module):
     changes: numbers that say how x was augmented.
     words: the vocabulary of the captions it is told, None for no captions; each deep block then has attention.
     length: the most words of a caption.
+    patch: pixels a side that become one position.
 
     Raises ValueError for sizes that cannot be built and, when called, for inputs of other shapes, types or labels.
     """
@@ -73,12 +75,14 @@ class UNet(nn.Module):
         changes: int = 0,
         words: Sequence[str] | None = None,
         length: int = 20,
+        patch: int = 2,
     ) -> None:
         super().__init__()
         config = {"channels": channels, "size": _plain(size), "classes": classes, "width": width}
         config |= {"deep_width": deep_width, "blocks": blocks, "deep_blocks": deep_blocks, "groups": groups}
-        config |= {"variance": variance, "changes": changes}
+        config |= {"variance": variance, "changes": changes, "patch": patch}
         self.config = check_sizes(LEAST, config | ({} if words is None else {"length": length}))
+        require(self.config["patch"] in (1, 2), f"patch must be 1 or 2; got {patch}")
         _refuse_odd_widths(groups, width, deep_width)
         if words is not None:
             self.config["words"] = distinct(words)
@@ -86,17 +90,20 @@ class UNet(nn.Module):
         self.classes = self.config["classes"]
         emb = 2 * width
         self.condition = Embedding(emb, self.classes, changes)
-        self.stem = nn.Conv2d(4 * channels, width, 3, padding=1)
+        self.stem = nn.Conv2d(patch**2 * channels, width, 3, padding=1)
         self.down = nn.ModuleList(Block(width, width, emb, groups) for _ in range(blocks))
         self.shrink = nn.Conv2d(width, deep_width, 3, stride=2, padding=1)
         self.deep = nn.ModuleList(Block(deep_width, deep_width, emb, groups) for _ in range(deep_blocks))
         self.text = None if words is None else TextEncoder(words, length, deep_width)
         self.gist = None if words is None else zero_module(nn.Linear(deep_width, emb))
+        # Words such as "left" are about places, and a convolution does not know where it is.
+        high, wide = (side // (2 * patch) for side in _sides(self.config["size"]))
+        self.places = None if words is None else nn.Parameter(torch.randn(deep_width, high, wide))
         self.looks = nn.ModuleList(Look(deep_width, 4) for _ in range(0 if words is None else deep_blocks))
         self.widen = nn.Conv2d(deep_width, width, 1)
         self.up = nn.ModuleList(Block(width if i else 2 * width, width, emb, groups) for i in range(blocks))
         self.norm = nn.GroupNorm(groups, width)
-        self.last = zero_module(nn.Conv2d(width, 4 * channels * (1 + variance), 3, padding=1))
+        self.last = zero_module(nn.Conv2d(width, patch**2 * channels * (1 + variance), 3, padding=1))
         # The layout in which a CPU's and a GPU's convolutions are fastest.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -121,11 +128,12 @@ class UNet(nn.Module):
         words = told(self.text, text, len(x))
         emb = self.condition(level, y, len(x), change)
         emb = F.silu(emb if self.gist is None or words is None else emb + self.gist(gist(*words)))
-        h = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)  # (B, 4 channels, H/2, W/2)
-        h = self.stem(h)
+        h = F.pixel_unshuffle(x, self.config["patch"])  # (B, 4 channels, H/2, W/2)
+        h = self.stem(h.contiguous(memory_format=torch.channels_last))
         for block in self.down:
             h = block(h, emb)
         detail, h = h, self.shrink(h)  # (B, deep_width, H/4, W/4)
+        h = h if self.places is None else h + self.places
         for block, look in zip_longest(self.deep, self.looks):
             h = block(h, emb)
             h = h if words is None else look(h, words)
@@ -133,7 +141,7 @@ class UNet(nn.Module):
         h = torch.cat([h, detail], 1)  # (B, 2 width, H/2, W/2)
         for block in self.up:
             h = block(h, emb)
-        return F.pixel_shuffle(self.last(F.silu(self.norm(h))), 2)
+        return F.pixel_shuffle(self.last(F.silu(self.norm(h))), self.config["patch"])
 
 
 def _sides(size: int | Sequence[int]) -> Sequence[int]:

@@ -37,7 +37,7 @@ from .samples import FILMS, HEAD, MARK, STILLS, drawn, encoded, ours
 FRAMES = 60  # of a film, at most
 CERTAIN = 10.0  # noise level sigma / alpha at which nothing is left of a picture
 PROMPTED = 3.0  # guidance by a prompt
-MOST = 2**28  # numbers that a film may hold in memory: 1 GB
+MOST = 2**27  # numbers that a film may hold in memory, as drawn and as shown: 1 GB
 EXAMPLES = """examples:
   minidiff sample --class "ankle boot" --guidance 2 --out boots.png
   minidiff sample --prompt "three green squares on sand" --number 16 --out squares.png
@@ -126,7 +126,9 @@ def sample_command(a: argparse.Namespace) -> int:
     files = _files(a, ending, y, described["names"])
     for file in files:
         _refuse_out(file, path, ending, a.force)
+    restore = checkpoints.units(path, card).restore
     x = _walked(a, denoiser.to(device), described, told, against, FRAMES if ending in FILMS else 1)
+    x = torch.stack([restore(frame) for frame in x])
     if ending == ".npz":
         _write(a.out, _arrays(a, x[-1], y, {"checkpoint": path.name, **card}))
     for k, file in enumerate(files * (ending != ".npz")):
@@ -154,7 +156,8 @@ def edit_command(a: argparse.Namespace) -> int:
     require(ending in STILLS, f"--out {a.out}: its ending says what is written, .png or .jpg for a picture")
     denoiser, card = _loaded(path)
     described = card["data"]
-    require(len(described["shape"]) == 3, f"{path} draws no pictures, so it can edit none: choose another --checkpoint")
+    pictures = len(described["shape"]) == 3 and "autoencoder" not in described
+    require(pictures, f"{path} draws no pictures by itself, so it can edit none: choose another --checkpoint")
     y = None if a.label is None else _labels(a.label, a.number, described["names"])
     operator, seen = _measured(a, described)
     for file in (path, a.image, a.mask):
@@ -289,7 +292,7 @@ def _files(a: argparse.Namespace, ending: str, y: Tensor | None, names: list[str
 def _walked(
     a: argparse.Namespace, denoiser: LearnedDenoiser, described: dict, told: dict, against: dict, frames: int
 ) -> Tensor:
-    """The samples in the data's own units, (F, N, *), with moments of their walk before them.
+    """The samples as the model has them, (F, N, *), with moments of their walk before them.
 
     a: how they are drawn.
     denoiser: what draws them, where it is to be done.
@@ -316,7 +319,7 @@ def _walked(
     )
     for frame, t in zip(x[:-1], times[kept].tolist(), strict=False):
         frame /= math.hypot(*evaluate(schedule, t))
-    return x.mul_(described["scale"]).add_(described["shift"])  # in place, as a film is large
+    return x
 
 
 def _arrays(a: argparse.Namespace, x: Tensor, y: Tensor | None, card: dict) -> bytes:

@@ -44,11 +44,12 @@ class Painter:
     """A model that draws scenes from their captions.
 
     denoiser: a network with words.
-    card: of its checkpoint, whose shift and scale its pictures are in.
+    card: of its checkpoint.
+    units: between its pictures and what it draws.
     """
 
-    def __init__(self, denoiser: LearnedDenoiser, card: dict) -> None:
-        self.denoiser, self.card = denoiser.float(), card["data"]
+    def __init__(self, denoiser: LearnedDenoiser, card: dict, units: checkpoints.Units) -> None:
+        self.denoiser, self.card, self.units = denoiser.float(), card["data"], units
         self.denoiser.net.eval()
 
     def tokens(self, captions: list[str]) -> Tensor:
@@ -60,7 +61,7 @@ class Painter:
         noise = start(self.denoiser.schedule, float(times[0]), (len(captions), *self.card["shape"]), own)
         told = {"text": self.tokens(captions)}
         x = generate(self.denoiser, noise, told, step=SAMPLERS["2m"](1.0), times=times, guidance=guidance, bf16=True)
-        return x.float() * self.card["scale"] + self.card["shift"]
+        return self.units.restore(x.float())
 
 
 def asked(kind: str, split: str, each: int) -> list[Scene]:
@@ -118,7 +119,7 @@ def attention(painter: Painter, each: int = 64, level: float = 0.5) -> dict[str,
     net, wanted = painter.denoiser.net, asked("one", "train", each)
     tokens = painter.tokens([one.caption for one in wanted])
     words = [net.text.words.decode(row[None])[0].split() for row in tokens]
-    x0 = (render(wanted) - painter.card["shift"]) / painter.card["scale"]
+    x0 = painter.units.standardise(render(wanted))
     alpha, sigma = painter.denoiser.schedule(torch.tensor(level))
     x_t = alpha * x0 + sigma * torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
     maps: list[Tensor] = []
@@ -151,7 +152,7 @@ def lift(painter: Painter, each: int = 200, draws: int = 8, level: float = 0.6) 
     swap = {name: names[(k + 3) % len(names)] for k, name in enumerate(names)}
     true = [one.caption for one in wanted]
     false = [one.caption.replace(one.things[0].colour, swap[one.things[0].colour]) for one in wanted]
-    x0 = (render(wanted) - painter.card["shift"]) / painter.card["scale"]
+    x0 = painter.units.standardise(render(wanted))
     alpha, sigma = painter.denoiser.schedule(torch.tensor(level))
     errors = torch.zeros(2, each)
     for draw in range(draws):
@@ -189,7 +190,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--record", action="store_true", help="write data/prompts.json and data/prompts.png")
     a = parser.parse_args(arguments)
     denoiser, card = checkpoints.load(a.checkpoint)
-    record = {**provenance(torch.device("cpu")), **measure(Painter(denoiser, card), a.each)}
+    record = {
+        **provenance(torch.device("cpu")),
+        **measure(Painter(denoiser, card, checkpoints.units(a.checkpoint, card)), a.each),
+    }
     print(record)
     if a.record:
         write_atomically(ROOT / "data" / "prompts.json", json.dumps(record, indent=1).encode())
