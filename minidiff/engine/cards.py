@@ -94,6 +94,10 @@ def _each(rule: Rule, least: int = 0, most: int = 1_000_000) -> Rule:
 _TEXT: Rule = (lambda value: isinstance(value, str) and len(value) <= 200), "text of at most 200 characters"
 _TRUTH: Rule = (lambda value: isinstance(value, bool)), "true or false"
 _NUMBER = _real(-1e300, 1e300)
+_FILE: Rule = (
+    lambda value: isinstance(value, str) and bool(re.fullmatch(r"[\w-][\w.-]{0,99}", value)),
+    "the name of a file that lies beside it",
+)
 
 CARD: dict[str, Rule] = {  # where it stands, with ? where it may be missing
     "format?": (_whole(1, FORMAT)[0], f"{FORMAT}, which this version reads: use the minidiff that wrote it"),
@@ -108,10 +112,7 @@ CARD: dict[str, Rule] = {  # where it stands, with ? where it may be missing
     ),
     "target": _among(TARGETS),
     "data.name": _TEXT,
-    "data.autoencoder?": (
-        lambda value: bool(re.fullmatch(r"[\w-][\w.-]{0,99}", str(value))),
-        "the name of a file beside it",
-    ),
+    "data.autoencoder?": _FILE,
     "data.names": _each(_TEXT),
     "data.shape": _each(_whole(1, 4096), 1, 3),
     "data.scale": _real(1e-9, 1e9),

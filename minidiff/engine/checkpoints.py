@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from .. import refusals
 from ..data import find
 from ..data.files import regular, write_atomically
+from ..networks.autoencoder import AutoEncoder
 from ..networks.registry import describe, fill, misfit, parameters, restore, unfinite, weights
 from ..predictions import LearnedDenoiser, learned
 from ..schedules import SCHEDULES, Schedule
@@ -120,11 +121,17 @@ def units(path: str | Path, card: dict) -> Units:
     if name is None:
         return Units(lambda raw: (raw - shift) / scale, lambda x: x * scale + shift)
     beside = refusals.path("path", path).parent / name
-    net = load_network(beside if beside.exists() else find(name))[0]
-    in_parts = lambda function, x: torch.cat([function(part) for part in x.split(256)])
-    return Units(
-        lambda raw: in_parts(net.encode, (raw - shift) / scale), lambda x: in_parts(net.decode, x) * scale + shift
-    )
+    encoded, decoded = latents(beside if beside.exists() else find(name))
+    return Units(lambda raw: encoded((raw - shift) / scale), lambda x: decoded(x) * scale + shift)
+
+
+def latents(path: str | Path) -> Units:
+    """An autoencoder's `encode` and `decode`, from its file, for any number of images. Raises CheckpointError."""
+    net, _ = load_network(path)
+    if not isinstance(net, AutoEncoder):
+        raise CheckpointError(f"{path} holds a {type(net).__name__}, where an AutoEncoder is wanted")
+    in_parts = lambda function: lambda x: torch.cat([function(part) for part in x.split(256)])
+    return Units(in_parts(net.encode), in_parts(net.decode))
 
 
 def load(

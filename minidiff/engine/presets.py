@@ -83,6 +83,7 @@ QUICK = partial(_unet, width=32, deep_blocks=2, groups=2)
 # The next two are for a GPU, for minutes and for hours: chosen by reasoning, not run yet.
 MIDDLE = partial(_unet, width=128, deep_width=256, blocks=2, deep_blocks=6, changes=1)
 LARGE = partial(_unet, width=256, deep_width=512, blocks=3, deep_blocks=8, groups=16, changes=1)
+DRAWER = partial(_told, blocks=3, deep_blocks=3, groups=4, patch=1)
 PLANE = ("two-moons", "swiss-roll", "checkerboard", "spirals", "pinwheel", "rings")
 PRESETS: dict[str, Preset] = {
     "fashion-small": Preset("fashion-mnist", _clothes, _unet, 5_000),
@@ -90,16 +91,7 @@ PRESETS: dict[str, Preset] = {
     "sprites": Preset(  # a tenth of the sprites is held out for good
         "sprites", partial(data.sprites, "train"), partial(_unet, groups=4, changes=1), 25_000, 32, augment=("flip",)
     ),
-    "scenes": Preset(
-        "scenes",
-        _scenes,
-        partial(_told, blocks=3, deep_blocks=3, groups=4, patch=1),
-        33_000,
-        64,
-        2e-3,
-        "uniform_angle",
-        autoencoder=LATENTS,
-    ),
+    "scenes": Preset("scenes", _scenes, DRAWER, 33_000, 64, 2e-3, "uniform_angle", autoencoder=LATENTS),
     "fashion": Preset("fashion-mnist", _clothes, MIDDLE, 30_000, 256, 1e-3, augment=("flip",)),
     "cifar10": Preset("cifar-10", data.cifar10, LARGE, 100_000, 512, 1e-3, augment=("flip",)),
 } | {

@@ -140,8 +140,7 @@ def _loaded(preset: Preset) -> Data:
     examples = preset.load()
     if preset.autoencoder is None:
         return examples
-    encode = checkpoints.load_network(find(preset.autoencoder))[0].encode
-    return replace(examples, x=torch.cat([encode(part) for part in examples.x.split(256)]))
+    return replace(examples, x=checkpoints.latents(find(preset.autoencoder)).standardise(examples.x))
 
 
 def _denoiser(preset: Preset, examples: Data, init: str | Path | None) -> tuple[LearnedDenoiser, dict, dict]:
