@@ -86,7 +86,6 @@ class UNet(nn.Module):
         _refuse_odd_widths(groups, width, deep_width)
         if words is not None:
             self.config["words"] = distinct(words)
-            _refuse_without_room(deep_blocks, deep_width)
         self.classes = self.config["classes"]
         emb = 2 * width
         self.condition = Embedding(emb, self.classes, changes)
@@ -94,18 +93,31 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(Block(width, width, emb, groups) for _ in range(blocks))
         self.shrink = nn.Conv2d(width, deep_width, 3, stride=2, padding=1)
         self.deep = nn.ModuleList(Block(deep_width, deep_width, emb, groups) for _ in range(deep_blocks))
-        self.text = None if words is None else TextEncoder(words, length, deep_width)
-        self.gist = None if words is None else zero_module(nn.Linear(deep_width, emb))
-        # Words such as "left" are about places, and a convolution does not know where it is.
-        high, wide = (side // (2 * patch) for side in _sides(self.config["size"]))
-        self.places = None if words is None else nn.Parameter(torch.randn(deep_width, high, wide))
-        self.looks = nn.ModuleList(Look(deep_width, 4) for _ in range(0 if words is None else deep_blocks))
+        self._hear(words, length, deep_width, deep_blocks)
         self.widen = nn.Conv2d(deep_width, width, 1)
         self.up = nn.ModuleList(Block(width if i else 2 * width, width, emb, groups) for i in range(blocks))
         self.norm = nn.GroupNorm(groups, width)
         self.last = zero_module(nn.Conv2d(width, patch**2 * channels * (1 + variance), 3, padding=1))
         # The layout in which a CPU's and a GPU's convolutions are fastest.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _hear(self, words: Sequence[str] | None, length: int, width: int, blocks: int) -> None:
+        """What a network with words has besides: an encoder, the gist of a text, where each place is, and looks."""
+        self.text = self.gist = self.places = None
+        self.looks = nn.ModuleList()
+        if words is None:
+            return
+        require(
+            blocks and width % 4 == 0, f"words need deep_blocks, and a deep_width of 4 heads; got {blocks} and {width}"
+        )
+        self.text, self.gist = (
+            TextEncoder(words, length, width),
+            zero_module(nn.Linear(width, 2 * self.config["width"])),
+        )
+        # Words such as "left" are about places, and a convolution does not know where it is.
+        high, wide = (side // (2 * self.config["patch"]) for side in _sides(self.config["size"]))
+        self.places = nn.Parameter(torch.randn(width, high, wide))
+        self.looks.extend(Look(width, 4) for _ in range(blocks))
 
     @property
     def nulls(self) -> dict[str, Tensor]:
@@ -159,11 +171,6 @@ def _plain(size: Any) -> int | list[int]:
             f"size must be a multiple of 4, or two of them, as the image is halved twice; got {high}, {wide}"
         )
     return high if high == wide else [high, wide]
-
-
-def _refuse_without_room(deep_blocks: int, deep_width: int) -> None:
-    fits = deep_blocks and deep_width % 4 == 0
-    require(fits, f"words need deep_blocks, and a deep_width of 4 heads; got {deep_blocks} and {deep_width}")
 
 
 def _refuse_odd_widths(groups: int, *widths: int) -> None:
