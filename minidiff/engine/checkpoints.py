@@ -110,17 +110,17 @@ class Units(NamedTuple):
     restore: Callable[[Tensor], Tensor]
 
 
-def units(path: str | Path, card: dict) -> Units:
-    """The units of a model, by its card: shift, scale, and an autoencoder if it draws latents.
+def units(path: str | Path) -> Units:
+    """The units of the model at path, by its card: shift, scale, and an autoencoder if it draws latents.
 
-    path: of the model; its autoencoder lies beside it, or with minidiff's data. Raises DataError where it is missing.
-    card: of the model.
+    The autoencoder lies beside it, or with minidiff's data. Raises CheckpointError, and DataError where it is missing.
     """
+    _, card = read(path)
     demand(path, card, "data")
     shift, scale, name = (card["data"].get(key) for key in ("shift", "scale", "autoencoder"))
     if name is None:
         return Units(lambda raw: (raw - shift) / scale, lambda x: x * scale + shift)
-    beside = refusals.path("path", path).parent / name
+    beside = Path(path).parent / name
     encoded, decoded = latents(beside if beside.exists() else find(name))
     return Units(lambda raw: encoded((raw - shift) / scale), lambda x: decoded(x) * scale + shift)
 

@@ -126,7 +126,7 @@ def sample_command(a: argparse.Namespace) -> int:
     files = _files(a, ending, y, described["names"])
     for file in files:
         _refuse_out(file, path, ending, a.force)
-    restore, frames = checkpoints.units(path, card).restore, FRAMES if ending in FILMS else 1
+    restore, frames = checkpoints.units(path).restore, FRAMES if ending in FILMS else 1
     x = torch.stack([restore(frame) for frame in _walked(a, denoiser.to(device), described, told, against, frames)])
     if ending == ".npz":
         _write(a.out, _arrays(a, x[-1], y, {"checkpoint": path.name, **card}))

@@ -192,7 +192,7 @@ def main(arguments: list[str] | None = None) -> None:
     denoiser, card = checkpoints.load(a.checkpoint)
     record = {
         **provenance(torch.device("cpu")),
-        **measure(Painter(denoiser, card, checkpoints.units(a.checkpoint, card)), a.each),
+        **measure(Painter(denoiser, card, checkpoints.units(a.checkpoint)), a.each),
     }
     print(record)
     if a.record:

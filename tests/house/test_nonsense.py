@@ -265,7 +265,7 @@ CALLS = {  # name -> function, and its arguments
     "an MLP": (NET, {"x": samples(X), "level": when(T), "y": maybe(labels, LABELS), "change": maybe(samples, X[:, :1])}),
     "UNet": (networks.UNet, {"channels": count(1), "size": count(8), "classes": maybe(count, 2), "width": count(4)}
              | {"deep_width": count(4), "blocks": count(1), "deep_blocks": whole(0), "groups": count(2)}
-             | {"variance": flag(False), "changes": whole(1)}),
+             | {"variance": flag(False), "changes": whole(1), "patch": count(2)}),
     "UNet, told": (lambda **given: networks.UNet(size=8, width=4, deep_width=4, deep_blocks=1, groups=2, **given),
                    {"words": maybe(texts, WORDS), "length": count(4)}),
     "DiT": (networks.DiT, {"channels": count(1), "size": count(8), "patch": count(4), "classes": maybe(count, 2)}
@@ -342,6 +342,7 @@ CALLS = {  # name -> function, and its arguments
     "save_network": (engine.save_network, {"path": path("one.safetensors"), "net": network(NET)}
                      | {"card": maybe(kind("{}")), "half": flag(False)}),
     "load_network": (engine.load_network, {"path": path("model.safetensors")}),
+    "units": (engine.units, {"path": path(str(data.find("sprites.safetensors")))}),
     "read": (engine.read, {"path": path("model.safetensors")}),
     "save_run": (engine.save_run, {"path": path("one.safetensors"), "run": kind()(engine.Run(LEARNED))}
                  | {"card": maybe(kind("{}"))}),
