@@ -30,7 +30,7 @@ check_that("the spread falls with guidance", lines["spread of places, over that 
 from minidiff.course import check_between
 
 check_between("halves that show the colour asked for",
-              sum(any(t.colour == a.split()[-2] for t in one.things) for one, a in zip(read_scenes(edited), asks)) / 4, 0.5, 1)
+              sum(any(t.colour == a.split()[-2] for t in one.things) for one, a in zip(read_scenes(pictures), asks)) / 4, 0.5, 1)
 
 # %% switch-table
 from minidiff.course import check_between
