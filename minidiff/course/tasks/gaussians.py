@@ -31,7 +31,7 @@ def after(mine) -> None:
             "that makes alpha^2 + sigma^2 = 1, which is so for some steps only.": (both, math.sqrt(1 - both**2)),
             "the factors of x0 are added: the second multiplies what the first left.":
                 (a1 + a2, math.hypot(a2 * s1, s2)),
-        }, "x0 has the factor alpha_2 alpha_1; the noises have standard deviations alpha_2 sigma_1 and sigma_2.")  # fmt: skip
+        }, "x0 has the factor alpha_2 alpha_1, the noises deviations alpha_2 sigma_1 and sigma_2.")  # fmt: skip
 
 
 def our_after(first: Step, then: Step) -> Step:
@@ -64,7 +64,7 @@ def posterior(mine) -> None:
         }, "the mean should be h / Lambda, the standard deviation one over the root of Lambda.")  # fmt: skip
     readings = normal(5, seed=0)
     several = mine(readings, 0.0, 1.0, 0.6, 0.8)[0]
-    refuse_slips(several, 0.6 * readings, {}, "for N(0, 1) and five readings, alpha = 0.6, sigma = 0.8: wanted 0.6 x_t.")
+    refuse_slips(several, 0.6 * readings, {}, "N(0, 1), alpha 0.6, sigma 0.8 and five readings: wanted 0.6 x_t.")
 
 
 def our_posterior(x_t, mean: float, std: float, alpha: float, sigma: float) -> tuple:
@@ -146,7 +146,8 @@ def look_again(mine) -> None:
                 our_posterior(average, mean, std, *path),
             "each single reading has the noise sigma: sigma / sqrt(5) is that of their average.": precise,
         }, "it should be what one reading of the average says, with the noise sigma / sqrt(5).")  # fmt: skip
-    refuse_slips(mine([0.7], 0.0, 2.0, 0.8, 0.6), our_posterior(0.7, 0.0, 2.0, 0.8, 0.6), {}, "one reading is `posterior`.")
+    one = 0.7, 0.0, 2.0, 0.8, 0.6
+    refuse_slips(mine([0.7], *one[1:]), our_posterior(*one), {}, "a single reading needs `posterior` once.")
 
 
 def our_look_again(readings: list, mean: float, std: float, alpha: float, sigma: float) -> tuple:
