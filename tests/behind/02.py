@@ -74,6 +74,12 @@ check("mean of all pixels", clothes.x.double().mean(), 0.0, atol=1e-4)
 check("their mean square", clothes.x.double().square().mean(), 1.0, rtol=1e-4)
 check("shift and scale", [clothes.shift, clothes.scale], [0.286, 0.353], rtol=2e-3)
 
+static = noise(*coat.shape, seed=5)
+size = (alpha_bar[-1] * scales["0 to 255"] ** 2 + 1 - alpha_bar[-1]).sqrt()
+found = (rows[4] * size - (1 - alpha_bar[-1]).sqrt() * static) / (scales["0 to 255"] * alpha_bar[-1].sqrt())
+check("the coat in the last picture of the first row", found, coat, rtol=0, atol=1e-5)
+check("contrast of each picture", torch.cat(rows).square().mean((1, 2, 3)), 1.2, rtol=0.4)
+
 # %% rods-drawn
 from minidiff.course import check_that
 
@@ -92,11 +98,14 @@ check("and doubles in one tick back", conduct(ripple, 1, -1), 2 * ripple, rtol=1
 # %% mystery
 from minidiff.course import check_that
 
+shown = 0.156434 * mystery + 0.987688 * noise(*mystery.shape, seed=11)  # cos and sin of 81 degrees
+right = plots.png(plots.image_grid(shown, column_titles=["t = 0.9"], limits=(-2, 2), scale=7))
+check_that("the frame at t = 0.9", frames[3] == right)
 before = scrubber.image.value
 scrubber.slider.value = 3
 check_that("the picture follows the slider", scrubber.image.value == scrubber.frames[3] != before)
 check_that("and so does what is said of it", scrubber.label.value == "t = 0.9")
-scrubber.slider.value = 8
+scrubber.slider.value = 4
 
 # %% witnesses-drawn
 drawn, at = plots.plotted(ax), {t: k for k, t in enumerate(times)}
