@@ -102,6 +102,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.checks": ("course/checks", "house/nonsense"),
     "course.exercises": ("course/exercises", "house/nonsense"),
     "course.tasks.destroying_data": ("course/turns",),
+    "course.tasks.noise_schedules": ("course/turns",),
     "course.tasks.ideal_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.four_families": ("course/turns", "benchmarks/families"),
     "course.tasks.editing": ("course/turns", "course/editing"),
