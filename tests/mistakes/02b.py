@@ -1,11 +1,6 @@
-# %% linear_alpha_bar: a half is missing
+# %% linear_alpha_bar: the integral of u is t^2
 def linear_alpha_bar(t, low, high):
     integral = low * t + (high - low) * t**2
-    return torch.exp(-integral)
-
-# %% linear_alpha_bar: integrate, as beta was smaller before
-def linear_alpha_bar(t, low, high):
-    integral = (low + (high - low) * t) * t
     return torch.exp(-integral)
 
 # %% linear_alpha_bar: that is alpha

@@ -16,8 +16,8 @@ def normal(*shape: int, seed: int) -> Tensor:
 
 def jump(mine) -> None:
     """return x_k, the boxed line, in terms of x0, alpha_bar and eps."""
-    for bar, shape in ((0.7, (3, 2)), (0.2, (2, 1, 4, 4))):
-        x0, eps, bar = normal(*shape, seed=0), normal(*shape, seed=1), torch.tensor(bar, dtype=torch.float64)
+    for left, shape in ((0.7, (3, 2)), (0.2, (2, 1, 4, 4))):
+        x0, eps, bar = normal(*shape, seed=0), normal(*shape, seed=1), torch.tensor(left, dtype=torch.float64)
         alpha, sigma = bar.sqrt(), (1 - bar).sqrt()
         refuse_slips(mine(x0, bar, eps), alpha * x0 + sigma * eps, {
             "x0 is multiplied by the root of alpha-bar, not by alpha-bar.": bar * x0 + sigma * eps,

@@ -16,8 +16,7 @@ def linear_alpha_bar(mine) -> None:
         area, now = low * t + (high - low) * t**2 / 2, low + (high - low) * t
         refuse_slips(mine(t, low, high), torch.exp(-area), {
             "the exponent should be negative: alpha-bar falls.": torch.exp(area),
-            "that is beta at t times t: integrate, as beta was smaller before.": torch.exp(-now * t),
-            "a half is missing: the integral of u is t^2 / 2.": torch.exp(-(low * t + (high - low) * t**2)),
+            "that is beta at t times t: beta was smaller before; the integral of u is t^2 / 2.": torch.exp(-now * t),
             "that is alpha: alpha-bar is its square.": torch.exp(-area / 2),
             "t stands where its square belongs.": torch.exp(-(low * t + (high - low) * t / 2)),
             "beta does not begin at 0: low * t is missing.": torch.exp(-(high - low) * t**2 / 2),
