@@ -182,9 +182,6 @@ def t_max(schedule: Schedule) -> float:
     return getattr(schedule, "t_max", getattr(getattr(schedule, "func", None), "t_max", 1.0))
 
 
-last_time = t_max  # the name in notebook 02
-
-
 def pair(curve: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
     """curve(t) as two tensors like t: a schedule, or any pair of functions of time. Raises where it is neither."""
     t_max(curve)
