@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .layers import Attention, Embedding, check_input, check_sizes, zero_module
-from .text import TextEncoder, distinct, gist, perceptron, told
+from .text import TextEncoder, distinct, perceptron, told
 
 LEAST = {"channels": 1, "size": 2, "patch": 1, "width": 8, "depth": 0, "heads": 1, "length": 1, "changes": 0}
 
@@ -89,7 +89,6 @@ class DiT(nn.Module):
         self.classes = self.config["classes"]
         self.condition = Embedding(width, self.classes, changes)
         self.text = None if words is None else TextEncoder(words, length, width)
-        self.gist = None if words is None else zero_module(nn.Linear(width, width))
         self.first = nn.Linear(channels * patch**2, width)
         self.register_buffer("place", places(size // patch, width), persistent=False)
         self.blocks = nn.ModuleList(
@@ -118,8 +117,7 @@ class DiT(nn.Module):
         size, patch = self.config["size"], self.config["patch"]
         check_input(x, (self.config["channels"], size, size), self.first.weight, "images")
         words = told(self.text, text, len(x))
-        emb = self.condition(level, y, len(x), change)
-        emb = F.silu(emb if self.gist is None or words is None else emb + self.gist(gist(*words)))
+        emb = F.silu(self.condition(level, y, len(x), change))
         h = self.first(F.pixel_unshuffle(x, patch).flatten(2).transpose(1, 2)) + self.place
         for block in self.blocks:
             h = block(h, emb, words)

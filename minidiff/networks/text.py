@@ -137,15 +137,6 @@ def told(encoder: TextEncoder | None, text: Tensor | None, batch: int) -> tuple[
     return encoder(text, batch) if encoder else None
 
 
-def gist(words: Tensor, there: Tensor) -> Tensor:
-    """The mean of the words that are there, (B, width): what a text says as a whole.
-
-    words: (B, length, width), as from a TextEncoder.
-    there: which of them are, (B, length) bool.
-    """
-    return (words * there[..., None]).sum(1) / there.sum(1, keepdim=True)
-
-
 def perceptron(width: int, times: int = 4) -> nn.Sequential:
     """Two layers, the hidden one so many times as wide: what a transformer does to each token by itself."""
     return nn.Sequential(nn.Linear(width, times * width), nn.GELU(), nn.Linear(times * width, width))

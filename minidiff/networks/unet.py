@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..refusals import require, whole
 from .layers import Attention, Block, Embedding, check_input, check_sizes, zero_module
-from .text import TextEncoder, distinct, gist, told
+from .text import TextEncoder, distinct, told
 
 LEAST = {"channels": 1, "width": 1, "deep_width": 1, "blocks": 1, "deep_blocks": 0, "groups": 1, "changes": 0}
 LEAST |= {"length": 1, "patch": 1}
@@ -102,18 +102,15 @@ class UNet(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _hear(self, words: Sequence[str] | None, length: int, width: int, blocks: int) -> None:
-        """What a network with words has besides: an encoder, the gist of a text, where each place is, and looks."""
-        self.text = self.gist = self.places = None
+        """What a network with words has besides: an encoder, where each place is, and looks."""
+        self.text = self.places = None
         self.looks = nn.ModuleList()
         if words is None:
             return
         require(
             blocks and width % 4 == 0, f"words need deep_blocks, and a deep_width of 4 heads; got {blocks} and {width}"
         )
-        self.text, self.gist = (
-            TextEncoder(words, length, width),
-            zero_module(nn.Linear(width, 2 * self.config["width"])),
-        )
+        self.text = TextEncoder(words, length, width)
         # Words such as "left" are about places, and a convolution does not know where it is.
         high, wide = (side // (2 * self.config["patch"]) for side in _sides(self.config["size"]))
         self.places = nn.Parameter(torch.randn(width, high, wide))
@@ -138,8 +135,7 @@ class UNet(nn.Module):
         high, wide = _sides(self.config["size"])
         check_input(x, (self.config["channels"], high, wide), self.stem.weight, "images")
         words = told(self.text, text, len(x))
-        emb = self.condition(level, y, len(x), change)
-        emb = F.silu(emb if self.gist is None or words is None else emb + self.gist(gist(*words)))
+        emb = F.silu(self.condition(level, y, len(x), change))
         h = F.pixel_unshuffle(x, self.config["patch"])  # (B, 4 channels, H/2, W/2)
         h = self.stem(h.contiguous(memory_format=torch.channels_last))
         for block in self.down:

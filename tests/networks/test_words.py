@@ -11,9 +11,9 @@ from minidiff import LearnedDenoiser, load, save
 from minidiff.conditions import complete, hide
 from minidiff.data import scene
 from minidiff.engine.checkpoints import CheckpointError, read, write
-from minidiff.networks import DiT, UNet, vocabulary
+from minidiff.networks import DiT, TextEncoder, UNet, vocabulary
 from minidiff.networks.registry import accept, adapted, network_for
-from minidiff.networks.text import Words, gist, told, words_of
+from minidiff.networks.text import Words, told, words_of
 from minidiff.schedules import cosine
 
 WORDS = ["a", "blue", "circle", "red", "star"]
@@ -281,22 +281,29 @@ def test_a_network_for_images_that_are_not_square():
 
 
 @networks
-def test_the_gist_is_the_mean_of_the_words_that_are_there_and_silent_at_first(kind):
-    words, there = torch.randn(2, 3, 4), torch.tensor([[True, True, False], [True, False, False]])
-    assert_close(gist(words, there), torch.stack([(words[0, 0] + words[0, 1]) / 2, words[1, 0]]))
-    make, config = SMALL[kind]
-    assert not any(parameter.any() for parameter in make(**config, **TOLD).gist.parameters())
-
-
-@networks
-def test_the_gist_alone_tells_the_words(kind):
-    """With every attention to the words silent, a text still changes the output, and one of the same gist does not."""
+def test_words_are_heard_by_attention_alone(kind):
+    """With every attention to the words silent, no text changes the output: nothing tells all places the same."""
     net, x, level = perturbed(kind), randn(1, 1, 8, 8), torch.tensor([0.5])
+    say = lambda *numbers: net(x, level, text=torch.tensor([numbers]))
     with torch.no_grad():
+        assert (say(2, 3, 0, 0) - say(4, 3, 0, 0)).abs().max() > 1e-3
         for name, parameter in net.named_parameters():
             if ".words.out." in name:
                 parameter.zero_()
-        say = lambda *numbers: net(x, level, text=torch.tensor([numbers]))
-        assert (say(2, 3, 0, 0) - say(4, 3, 0, 0)).abs().max() > 1e-3
-        net.gist.weight.zero_()
         assert_close(say(2, 3, 0, 0), say(4, 3, 0, 0))
+
+
+def test_where_a_word_stands_is_as_loud_as_the_word():
+    """Else the encoder cannot find the noun that follows a colour."""
+    torch.manual_seed(0)
+    encoder = TextEncoder(WORDS, 4, 64)
+    assert 0.5 < (encoder.place.std() / encoder.table.weight.std()).item() < 2
+
+
+def test_a_unet_with_words_knows_its_places():
+    """The same everywhere, and told nothing, its halves differ at the deep level, where the words are looked at."""
+    torch.manual_seed(0)
+    net, seen = UNet(**SMALL["unet"][1], **TOLD), {}
+    net.looks[0].register_forward_pre_hook(lambda module, given: seen.update(x=given[0]))
+    net(torch.zeros(1, 1, 8, 8), torch.tensor([0.5]))
+    assert seen["x"].shape[2:] == net.places.shape[1:] and seen["x"].std((2, 3)).min() > 0.1
