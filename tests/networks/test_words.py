@@ -11,9 +11,9 @@ from minidiff import LearnedDenoiser, load, save
 from minidiff.conditions import complete, hide
 from minidiff.data import scene
 from minidiff.engine.checkpoints import CheckpointError, read, write
-from minidiff.networks import DiT, TextEncoder, UNet, vocabulary
+from minidiff.networks import DiT, UNet, vocabulary
 from minidiff.networks.registry import accept, adapted, network_for
-from minidiff.networks.text import Words, told, words_of
+from minidiff.networks.text import TextEncoder, Words, told, words_of
 from minidiff.schedules import cosine
 
 WORDS = ["a", "blue", "circle", "red", "star"]
