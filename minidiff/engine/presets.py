@@ -10,9 +10,10 @@ import torch
 from .. import data
 from ..data import Data
 from ..networks.registry import network_for
-from ..networks.text import Words, vocabulary
+from ..networks.text import TextEncoder, Words, vocabulary
 from ..networks.unet import UNet
-from ..refusals import require
+from ..refusals import instance, require
+from .reading import read
 
 SHIPPED, TOLD = "fashion-small.safetensors", "scenes.safetensors"  # what samples are drawn from; with a prompt
 LATENTS = "scenes-autoencoder.safetensors"
@@ -37,6 +38,7 @@ class Preset:
     levels: where the training times come from, a name in LEVELS
     augment: names in AUGMENTATIONS; the network is told of their changes
     autoencoder: the file of one that ships with minidiff, in whose latents is trained; None: on the data themselves
+    teach: what a network learns beforehand, in place, and returns for the record
     """
 
     data: str
@@ -48,6 +50,7 @@ class Preset:
     levels: str = "lognormal"
     augment: tuple[str, ...] = ()
     autoencoder: str | None = None
+    teach: Callable[[torch.nn.Module], dict] | None = None
 
 
 def _unet(images: Data, **config) -> UNet:
@@ -75,6 +78,12 @@ def _scenes() -> Data:
     return worded(data.scenes(120_000))
 
 
+def _reader(net: torch.nn.Module) -> dict:
+    """Captions are read before scenes are drawn."""
+    encoder = instance("the network's text", getattr(net, "text", None), TextEncoder, "an encoder: give it words=...")
+    return {"reading": read(encoder, [data.scene(0, number) for number in range(20_000)])}
+
+
 def _clothes() -> Data:
     return data.fashion_mnist("train")
 
@@ -91,7 +100,7 @@ PRESETS: dict[str, Preset] = {
     "sprites": Preset(  # a tenth of the sprites is held out for good
         "sprites", partial(data.sprites, "train"), partial(_unet, groups=4, changes=1), 25_000, 32, augment=("flip",)
     ),
-    "scenes": Preset("scenes", _scenes, DRAWER, 33_000, 64, 2e-3, "uniform_angle", autoencoder=LATENTS),
+    "scenes": Preset("scenes", _scenes, DRAWER, 22_000, 64, 2e-3, "uniform_angle", autoencoder=LATENTS, teach=_reader),
     "fashion": Preset("fashion-mnist", _clothes, MIDDLE, 30_000, 256, 1e-3, augment=("flip",)),
     "cifar10": Preset("cifar-10", data.cifar10, LARGE, 100_000, 512, 1e-3, augment=("flip",)),
 } | {

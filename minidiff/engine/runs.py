@@ -147,7 +147,8 @@ def _denoiser(preset: Preset, examples: Data, init: str | Path | None) -> tuple[
     """What a training begins with, what its settings say of it, and its record."""
     settings = {"levels": preset.levels, "augment": list(preset.augment)}
     if init is None:
-        return LearnedDenoiser(preset.network(examples), cosine, "v"), settings, {}
+        net = preset.network(examples)
+        return LearnedDenoiser(net, cosine, "v"), settings, preset.teach(net) if preset.teach else {}
     old, card = checkpoints.load(init)
     demand(init, card, "settings.augment")
     with checkpoints.about(init):
