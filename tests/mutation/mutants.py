@@ -83,6 +83,7 @@ TESTS = {  # which test files can tell, the quickest first
     "engine.checkpoints": ("engine/checkpoints", "engine/own", "engine/cards", "house/nonsense", "engine/training", "engine/ranks"),
     "engine.runtime": ("engine/runtime", "engine/provenance", "house/nonsense"),
     "engine.presets": ("engine/presets",),
+    "engine.reading": ("engine/reading",),
     "engine.runs": ("engine/runs", "house/own_data", "house/nonsense"),
     "engine.generate": ("engine/generate", "engine/generate_streams", "house/nonsense"),
     "engine.commands": ("engine/commands", "house/cli", "engine/survival", "engine/ranks", "house/own_data"),
