@@ -76,7 +76,7 @@ def our_fewest_dots() -> int:
 
 def dots_needed(mine) -> None:
     """keep sqrt(n) times the shift as it is, and solve for the new n."""
-    for n, noticed, wanted in ((200, 0.25, 0.1), (50, 0.3, 0.6)):
+    for n, noticed, wanted in ((200, 0.25, 0.1), (100, 0.5, 1.0)):
         ratio = noticed / wanted
         refuse_slips(mine(n, noticed, wanted), torch.tensor(our_dots_needed(n, noticed, wanted)), {
             "half the shift needs four times the dots, not twice as many: square the ratio.": n * ratio,
