@@ -97,7 +97,6 @@ def score_own(
     in place of all; "features", what they are. Raises ValueError for too few data, and other arguments.
     """
     shape, names, how = tuple(described["shape"]), list(described["names"]), _how(sampler, steps, guidance, seed)
-    require("autoencoder" not in described, "this model draws latents: draw pictures with `sample`, and compare these")
     require(tuple(own.x.shape[1:]) == shape, f"the real samples are {tuple(own.x.shape[1:])}, the model's {shape}")
     require(len(own) >= LEAST, f"{len(own)} real samples are too few to compare with: give at least {LEAST}")
     known = choice("features", features, FEATURES) == "values" or len(shape) == 3
