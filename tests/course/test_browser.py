@@ -574,7 +574,10 @@ def named(page) -> list[tuple[str, str, str]]:
         within = browser.send("Runtime.callFunctionOn", {"functionDeclaration": asked, "objectId": it})
         if within["result"]["value"]:
             spoken = [node.get(key, {}).get("value", "") for key in ("role", "name", "value")]
+            # the tree may hold an element as it was when it was made, before its text was set: look at the element, too
+            own = {"functionDeclaration": "function() { return this.getAttribute?.('aria-valuetext') }", "objectId": it}
             texts = [part["value"]["value"] for part in node["properties"] if part["name"] == "valuetext"]
+            texts = texts or list(filter(None, [browser.send("Runtime.callFunctionOn", own)["result"].get("value")]))
             found.append((*spoken[:2], *(texts or spoken[2:])))
     browser.detach()
     return found
