@@ -10,7 +10,7 @@ shows (held-out), are drawn by 2M; the exact judge reads each picture back. A sh
     product         for two things: the share that both look right, beside the product of single things' shares (of the
                     kind "place", whose things are as large); of two things that are held out one may be familiar
     diversity       the spread of the places of single things in pictures of one prompt, over that of real scenes
-    attention       how much more a shape's or a colour's word is looked at from its thing than from the ground, by layer
+    attention       how much a shape's or a colour's word is looked at from its thing, from the other one, from the ground, by layer
     lift            how often the prompt is told from one with another colour by the network's own error
 
 The record goes to data/prompts.json, the figure to data/prompts.png.
@@ -111,16 +111,15 @@ def diversity(painter: Painter, weights=GUIDANCE, prompts: int = 8, each: int = 
 
 
 @torch.no_grad()
-def attention(painter: Painter, each: int = 64, level: float = 0.5) -> dict[str, list[float]]:
-    """Attention to the shape's and to the colour's word: its mean on the thing over its mean on the ground, by layer.
+def attention(painter: Painter, each: int = 100, level: float = 0.5) -> dict[str, list[list[float]]]:
+    """Mean attention to the words of one of two things: where it stands, where the other does, and on the ground, by layer.
 
-    Scenes of one thing, noised to t = level; means over heads.
+    Scenes of two things unlike in shape and colour, noised to t = level; means over heads.
     """
-    net, wanted = painter.denoiser.net, asked("one", "train", each)
+    net, wanted = painter.denoiser.net, [one for one in asked("pair", "train", 2 * each) if _unlike(one)][:each]
     tokens = painter.tokens([one.caption for one in wanted])
     words = [net.text.words.decode(row[None])[0].split() for row in tokens]
-    x0 = painter.units.standardise(render(wanted))
-    alpha, sigma = painter.denoiser.schedule(torch.tensor(level))
+    x0, (alpha, sigma) = painter.units.standardise(render(wanted)), painter.denoiser.schedule(torch.tensor(level))
     x_t = alpha * x0 + sigma * torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
     maps: list[Tensor] = []
     keep = lambda layer, given: maps.append(layer.weights(*given).mean(1))  # of the heads
@@ -128,19 +127,32 @@ def attention(painter: Painter, each: int = 64, level: float = 0.5) -> dict[str,
     painter.denoiser(x_t, level, text=tokens)
     for hook in hooks:
         hook.remove()
-    looked = torch.stack(maps, 1)  # (N, layers, places, words)
-    on, found = covered(wanted, int(looked.shape[2] ** 0.5)), {}
+    on = [covered(wanted, which, round(maps[0].shape[1] ** 0.5)) for which in (0, 1)]
+    found: dict = {}
     for name in ("shape", "colour"):
-        place = [row.index(getattr(one.things[0], name)) for row, one in zip(words, wanted, strict=True)]
-        word = torch.stack([one[..., k] for one, k in zip(looked, place, strict=True)]).transpose(0, 1)
-        found[name] = [round(float(layer[on].mean() / layer[~on].mean()), 2) for layer in word]
+        for looked in maps:
+            parts: list[list[Tensor]] = [[], [], []]
+            for k, (row, one) in enumerate(zip(words, wanted, strict=True)):
+                for which in (0, 1):
+                    weight = looked[k, :, row.index(getattr(one.things[which], name))]
+                    places = (on[which][k], on[1 - which][k], ~(on[0] | on[1])[k])
+                    for part, place in zip(parts, places, strict=True):
+                        part.append(weight[place])
+            found.setdefault(name, []).append([round(torch.cat(part).mean().item(), 4) for part in parts])
     return found
 
 
-def covered(scenes: list[Scene], side: int) -> Tensor:
-    """Which of side x side tokens lie on the thing, (N, side^2)."""
-    white = [dataclasses.replace(one, things=()) for one in scenes]
-    away = (render(scenes) - render(white)).abs().amax(1)
+def _unlike(one: Scene) -> bool:
+    first, last = one.things
+    return first.shape != last.shape and first.colour != last.colour
+
+
+def covered(scenes: list[Scene], which: int, side: int) -> Tensor:
+    """Which of side x side places one of the things stands on, (N, side^2)."""
+    alone, empty = (
+        [dataclasses.replace(one, things=one.things[which : which + count]) for one in scenes] for count in (1, 0)
+    )
+    away = (render(alone) - render(empty)).abs().amax(1)
     return torch.nn.functional.adaptive_avg_pool2d(away, side).flatten(1) > 0.15
 
 

@@ -20,7 +20,7 @@ from minidiff.predictions import LearnedDenoiser
 from minidiff.samplers import ddpm_step, sample
 from minidiff.schedules import cosine, edm, evaluate, start, t_max
 from minidiff.show import commands
-from minidiff.show.commands import PROMPTED
+from minidiff.show.commands import PATIENT, PROMPTED
 from minidiff.show.samples import BEGINNINGS, FILMS, HEAD, HELD, STILLS, _plane, _room, drawn, encoded, ours
 
 NAMES = ["hat", "Größe 3/4: ../x", "left shoe"]
@@ -291,7 +291,11 @@ def test_a_prompt_reaches_the_network_and_what_it_should_not_be_leads_away(model
 
 
 def test_a_prompt_is_guided_where_nothing_is_asked(model, tmp_path):
-    assert told(model, tmp_path, "--prompt", "a ring")[1]["guidance"] == PROMPTED and PROMPTED > 1
+    assert told(model, tmp_path, "--prompt", "a ring")[1]["guidance"] == PROMPTED > 1
+    path, out = str(model("told", names=[])), tmp_path / "b.npz"
+    for more, steps in (((), 8), (("--prompt", "a ring"), PATIENT), (("--prompt", "a ring", "--sampler", "ddim"), 50)):
+        assert main(["sample", "--checkpoint", path, "--out", str(out), "--number", "1", *more, "--force"]) == 0
+        assert json.loads(str(np.load(out)["card"]))["steps"] == steps
 
 
 @pytest.mark.parametrize("kind, more, said", [
