@@ -6,7 +6,7 @@ check_between("grounds as asked", float(grounds[5] == "sand" and grounds[6] == "
 colours = [one.things[0].colour if one.things else "none" for one in read_scenes(drawn)]
 asked_for = ["red", "yellow", "green", "black", "purple", "red", "orange", "blue", "cyan", "green", "black", "blue"]
 check_between("pictures in which the largest thing has a colour of its prompt",
-              sum(c in prompt for c, prompt in zip(colours, prompts)) / 12, 0.6, 1)
+              sum(c in prompt for c, prompt in zip(colours, prompts)) / 12, 0.9, 1)
 
 # %% judge
 from minidiff.course import check
@@ -16,8 +16,8 @@ check("scenes read back", met(render(examples), examples), 1, atol=0)
 # %% follow
 from minidiff.course import check_between
 
-check_between("one thing, at its best", max(found["one"]), 0.4, 1)
-check_between("two and a relation, below one thing", max(found["pair"]), 0, max(found["one"]))
+check_between("one thing, at its best", max(found["one"]), 0.7, 1)
+check_between("told where they stand, at its best", [max(found[kind]) for kind in ("pair", "mixed")], 0.85, 1)
 
 # %% curves
 from minidiff.course import check_that
@@ -30,11 +30,12 @@ check_that("the spread falls with guidance", lines["spread of places, over that 
 from minidiff.course import check_between
 
 check_between("halves that show the colour asked for",
-              sum(any(t.colour == a.split()[-2] for t in one.things) for one, a in zip(read_scenes(pictures), asks)) / 4, 0.5, 1)
+              sum(any(t.colour == a.split()[-2] for t in one.things) for one, a in zip(read_scenes(pictures), asks)) / 4, 0.75, 1)
 
 # %% switch-table
 from minidiff.course import check_between
 
-check_between("switched at once, the second prompt wins", [found[second][0] for _, second in (shapes, hues)], 0.3, 1)
-check_between("switched at 0.8, the first has won", [found[second][-1] for _, second in (shapes, hues)], 0, 0.3)
-check_between("at 0.9 the colour can be changed more often than the shape", found["a blue ring"][1] - found["a green star"][1], 0.1, 1)
+star, ring = found["a green star"], found["a blue ring"]
+check_between("switched early, the second prompt wins", [star[0], ring[0]], 0.6, 1)
+check_between("switched at 0.5, the shape stays", star[2], 0, 0.3)
+check_between("and the colour follows", ring[2], 0.6, 1)

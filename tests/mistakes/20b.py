@@ -70,3 +70,8 @@ def nearest(change, rank):
 def nearest(change, rank):
     u, s, vh = torch.linalg.svd(change, full_matrices=False)
     return (u[:, rank:] * s[rank:]) @ vh[rank:]
+
+# %% nearest: vh holds the right vectors in its rows
+def nearest(change, rank):
+    u, s, vh = torch.linalg.svd(change, full_matrices=False)
+    return (u[:, :rank] * s[:rank]) @ vh[:, :rank].T

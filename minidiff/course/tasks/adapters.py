@@ -99,6 +99,8 @@ def nearest(mine) -> None:
         "these are the smallest singular values: keep the largest.": (u[:, -rank:] * s[-rank:]) @ vh[-rank:],
         "all singular values are kept: rank of them are enough.": change,
         "the singular values are missing.": u[:, :rank] @ vh[:rank],
+        "vh holds the right vectors in its rows: take vh[:rank].": (u[:, :rank] * s[:rank]) @ vh[:, :rank].T,
+        "each singular value goes in once, not by its root.": (u[:, :rank] * s[:rank].sqrt()) @ vh[:rank],
         "that is what is left over: subtract it from the change.": change - (u[:, :rank] * s[:rank]) @ vh[:rank],
         "one singular value too few is kept.": (u[:, : rank - 1] * s[: rank - 1]) @ vh[: rank - 1],
     }, "keep the largest singular values, and set the others to 0.")  # fmt: skip
