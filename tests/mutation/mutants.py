@@ -101,6 +101,7 @@ TESTS = {  # which test files can tell, the quickest first
     "show.slider": ("show/toys", "show/widgets"),
     "course.checks": ("course/checks", "house/nonsense"),
     "course.exercises": ("course/exercises", "house/nonsense"),
+    "course.tasks.start_here": ("course/turns",),
     "course.tasks.ideal_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.four_families": ("course/turns", "benchmarks/families"),
     "course.tasks.editing": ("course/turns", "course/editing"),
