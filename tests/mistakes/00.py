@@ -48,12 +48,6 @@ def draw(denoise, x, times):
         x = mix(x0, torch.randn_like(eps), s)
     return x
 
-# %% draw: the guess of the clean picture alone
-def draw(denoise, x, times):
-    for t, s in pairwise(times):
-        x, eps = denoise(x, t)
-    return x
-
 # %% draw: the state x is mixed in where eps belongs
 def draw(denoise, x, times):
     for t, s in pairwise(times):
