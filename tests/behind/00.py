@@ -54,8 +54,9 @@ check_that("the guess is nearer to the end than the state", all(
     (guesses[k] - guesses[-1]).norm() < 0.3 * (states[k] - guesses[-1]).norm() for k in range(5, 13)))
 
 # %% decided
-from minidiff.course import check_between
+from minidiff.course import check, check_between
 
+check("the average is subtracted", special[0] + average.flatten(), guesses[5].flatten(), rtol=0, atol=1e-5)
 alike = torch.stack([torch.corrcoef(torch.stack([special[0], (images[k] - average).flatten()]))[0, 1]
                      for k in (54, 56, 57, 58, 59)])
 check_between("the five other boots", alike, -0.7, 0.5)

@@ -1,6 +1,7 @@
 """Notebook 06, DDIM: checks of the reader's lines, and right ones to go on with."""
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,8 +23,7 @@ def split(mine) -> None:
         (alpha_t, sigma_t), (alpha_s, sigma_s) = evaluate(schedule, t), evaluate(schedule, s)
         inside = sigma_t**2 - (alpha_t / alpha_s * sigma_s) ** 2
         root = math.sqrt(inside)
-        leg = lambda fresh: math.sqrt(max(0.0, sigma_s**2 - fresh**2))
-        pair = lambda fresh: (fresh, leg(fresh))
+        pair = partial(_sides, sigma_s)
         fresh = eta * sigma_s / sigma_t * root
         refuse_slips(mine(schedule, t, s, eta), pair(fresh), {
             "remaining is sigma_s: then the old noise is counted in full, and the new one added.": (fresh, sigma_s),
@@ -38,8 +38,13 @@ def split(mine) -> None:
             "eta is squared, or under the root: it multiplies the whole.": pair(eta * fresh),
             "eta under the root counts as its root: it multiplies the whole.": pair(fresh / math.sqrt(eta)),
             "eta is missing.": pair(fresh / eta),
-            "the two are in the wrong order: fresh first.": (leg(fresh), fresh),
+            "the two are in the wrong order: fresh first.": pair(fresh)[::-1],
         }, f"wrong on {schedule.__name__} from {t} to {s}: fresh should be {fresh:.3f} there.")  # fmt: skip
+
+
+def _sides(hypotenuse: float, side: float) -> tuple[float, float]:
+    """Both sides of a right triangle, by its hypotenuse and one of them; 0 where it does not close."""
+    return side, math.sqrt(max(0.0, hypotenuse**2 - side**2))
 
 
 def our_split(schedule: Schedule, t: float, s: float, eta: float) -> tuple[float, float]:
@@ -83,8 +88,7 @@ def step(mine) -> None:
         "fresh is squared: z is multiplied by a standard deviation.": alpha * x0 + remaining * eps + fresh**2 * z,
         "the sign of the old noise is turned.": alpha * x0 - remaining * eps + fresh * z,
     }, "it should be alpha_s * x0 + remaining * eps + fresh * z.")  # fmt: skip
-    still = mine(of_gaussian(0.0, 0.5, cosine), x_t, t, s)
-    assert torch.isfinite(still).all(), "at eta = 0 it is not finite."
+    assert mine(of_gaussian(0.0, 0.5, cosine), x_t, t, s).isfinite().all(), "at eta = 0 it is not finite."
 
 
 def our_step(denoiser: AnyDenoiser, x_t: Tensor, t: float, s: float, *, eta: float = 0.0,
