@@ -60,7 +60,7 @@ check("the average is subtracted", special[0] + average.flatten(), guesses[5].fl
 alike = torch.stack([torch.corrcoef(torch.stack([special[0], (images[k] - average).flatten()]))[0, 1]
                      for k in (54, 56, 57, 58, 59)])
 check_between("the five other boots", alike, -0.7, 0.5)
-check_between("negative ones among them", (alike < 0).sum(), 2, 4)
+check("negative ones among them", (alike < 0).sum(), 3, rtol=0)
 plain = torch.corrcoef(torch.stack([average.flatten(), guesses[-1].flatten()]))[0, 1]
 check_between("any two boots look alike: the average boot and this one", plain, 0.7, 1)
 
