@@ -138,6 +138,9 @@ check("tilted at scale 1: class B itself", tilts[0], hills(B).log_prob(grid).exp
 check("scale 1: highest points drawn, CFG over tilted", seen[0]["CFG"].max() / tilts[0].max(), 1, rtol=0.03)
 check("tilted, as drawn: height of the near hill over the far one", [c[:4750].max() / c[4750:].max() for c in tilts], 1, rtol=0.01)
 check("tilted: share of the near hill", [c[:4750].sum() / c.sum() for c in tilts], 0.5, rtol=4e-3)
+for curve, w in zip(tilts, weights):  # half-way between A and the near hill p(B | x) is 1/2, at 1.5 it is 1
+    ratio = curve / tilts[0]
+    check(f"scale {w}: p(B | x)^w, half-way", ratio[3250] / ratio[5500], 0.5 ** (w - 1), rtol=1e-3)
 for curve, w, gap in zip(seen, weights, (0.0, 0.350, 0.804)):
     places = grid[torch.searchsorted(torch.as_tensor(curve["tilted"]).cumsum(0) * 0.001, q).clamp(max=9_000), 0]
     check(f"scale {w}: Wasserstein-1 distance from the tilted density", (ends[w] - places).abs().mean(), gap, rtol=0.01, atol=0.005)
