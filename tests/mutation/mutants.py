@@ -109,6 +109,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.tasks.start_here": ("course/turns",),
     "course.tasks.ideal_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.ddim": ("course/turns",),
+    "course.tasks.training_a_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.four_families": ("course/turns", "benchmarks/families"),
     "course.tasks.editing": ("course/turns", "course/editing"),
     "course.tasks.latent_diffusion": ("course/turns", "benchmarks/latents"),
