@@ -106,6 +106,8 @@ TESTS = {  # which test files can tell, the quickest first
     "course.tasks.two_clouds": ("course/turns",),
     "course.tasks.destroying_data": ("course/turns",),
     "course.tasks.noise_schedules": ("course/turns",),
+    "course.tasks.ddpm": ("course/turns",),
+    "course.tasks.bound_and_variance": ("course/turns",),
     "course.tasks.ideal_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.four_families": ("course/turns", "benchmarks/families"),
     "course.tasks.editing": ("course/turns", "course/editing"),
