@@ -107,6 +107,8 @@ TESTS = {  # which test files can tell, the quickest first
     "course.tasks.destroying_data": ("course/turns",),
     "course.tasks.noise_schedules": ("course/turns",),
     "course.tasks.start_here": ("course/turns",),
+    "course.tasks.ddpm": ("course/turns",),
+    "course.tasks.bound_and_variance": ("course/turns",),
     "course.tasks.ideal_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.ddim": ("course/turns",),
     "course.tasks.training_a_denoiser": ("course/turns", "course/exercises"),
