@@ -20,7 +20,7 @@ LATENTS = "scenes-autoencoder.safetensors"
 SHIPPED_SHA256 = {  # whose samples the course shows; `minidiff doctor` looks whether these are here
     SHIPPED: "bb021be462c1bd9f15e2452515f742ad39a7f4eba55c5ecd2ee1d3e615e8bba5",
     "sprites.safetensors": "8a8bb1c2ca8fa63d42d1724426e67f789baf02bac11d701da957171c97f11f16",
-    "scenes.safetensors": "c6d27ca1958684b3a018cb9dd24bfe594218e2e3eb5c5a0ac73b7527969bbd56",
+    "scenes.safetensors": "31151cc12d75b526ec0152c1ae403222542dff4c3a479b5e774bd5b94f0ad7d4",
     "scenes-latent.safetensors": "02014952dbff6808a07b3e6e80fd25fbeb9ff562e8d82c8bb31d9c6d941ffa97",
 }
 
