@@ -278,6 +278,8 @@ check_that("seven frames of one size, all different", len({bytes(one) for one in
 # %% verdict
 from minidiff.course import check_that
 
+alone = torch.cdist(drawn[-1], real).min(1).values > 0.1
+check_that("the strays drawn are those further than 0.1", (alone == strays) & alone.any())
 usual = torch.cdist(other, real).min(1).values > 0.1
 check_that("strays among real points: fewer than 5 in 1,000", usual.double().mean() < 0.005)
 check_that("after 500 steps there were more than the band allows",
