@@ -55,8 +55,10 @@ eight_of, some = Mixture(*(part.double() for part in data.MIXTURE)), noise(500, 
 for road in (table, cosine, schedules.linear_beta):
     for variance in ("small", "large"):
         ideal = exact.of_mixture(*eight_of, road)
-        mine, packaged = [last(sample(partial(step, variance=variance), ideal, some, uniform_times(20), generator=seeded(5)))
-                          for step in (my_step, ddpm_step)]
+        mine, packaged = [
+            last(sample(partial(step, variance=variance), ideal, some, uniform_times(20), generator=seeded(5)))
+            for step in (my_step, ddpm_step)
+        ]
         check("20 steps, ours less the package's", mine - packaged, 0.0, atol=1e-9)
 
 # %% paths
@@ -142,7 +144,15 @@ check("K = 50, one point: DDIM, small, large", drawn, [1, 1, 3.48], rtol=0.0283)
 large = variances("DDPM large", 8, 1.0)
 check("large on the Gaussian: right at every stop but the last", large[:-1], 1.0, rtol=0.0283)
 check("small on the point: right at every stop", variances("DDPM small", 8, 0.0)[:-1], 1.0, rtol=0.0283)
-check_that("neither is right in between", variances("DDPM small", 8, 0.5)[-2] < 0.97 and variances("DDPM large", 8, 0.5)[-2] > 1.03)
+check_that(
+    "neither is right in between",
+    variances("DDPM small", 8, 0.5)[-2] < 0.97 and variances("DDPM large", 8, 0.5)[-2] > 1.03,
+)
+
+picture = all_stops(8, 0.0)
+drawn = plots.plotted(picture.axes[0])
+check("drawn, large", drawn["DDPM large"], variances("DDPM large", 8, 0.0, n=10_000)[:-1], rtol=1e-12)
+plots.png(picture)
 
 # %% clothes
 from minidiff.course import check_between
