@@ -53,7 +53,14 @@ check_that("the further back, the less is kept", all(one[0] > one[-1] for one in
 check_that("shape goes before ground", kept["shape"][2] < kept["ground"][2])
 
 # %% filled
-from minidiff.course import check
+from minidiff.course import check, check_between, check_that
 
 shown = keep.forward(net.encode(covered))
 check("latents that were given stay", keep.forward(z) - shown, 0, atol=1e-5)
+moved = (net.encode(covered) - net.encode(unseen.x[:8])).square().mean(1, keepdim=True)
+mask = latent_mask(hole).bool().expand(moved.shape)
+check_between("r.m.s. by which the grey moves the latents around it, a third", moved[~mask].mean().sqrt(), 0.3, 0.4)
+check("widened, the mask hides all", F.max_pool2d(latent_mask(hole), 3, 1, 1), 1, atol=0)
+small = torch.zeros_like(hole)
+small[..., 11:22, 11:22] = 1
+check_that("of the smaller hole it leaves 28", int((F.max_pool2d(latent_mask(small), 3, 1, 1) == 0).sum()) == 28)

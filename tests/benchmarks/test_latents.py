@@ -160,7 +160,16 @@ def words() -> str:
 SAID = {  # sentences of the notebook, and what the record says where they have a number
     r"weight of 10 a picture has (\S+) bits": ROWS["curve 10"]["bits"],
     r"the bits buy (\S+) dB": ROWS["curve 0.1"]["psnr"] - ROWS["curve 10"]["psnr"],
-    r"the (\S+) bits beyond it": ROWS["curve 0.001"]["bits"] - ROWS["curve 0.1"]["bits"],
+    r"the next (\S+) bits buy": ROWS["curve 0.001"]["bits"] - ROWS["curve 0.1"]["bits"],
+    r"bits buy (\S+) dB \(33": ROWS["curve 0.001"]["psnr"] - ROWS["curve 0.1"]["psnr"],
+    r"deviation 5.49, drew (\S+) % clean": 100 * ROWS["latent U-Net, std 5.49"]["clean"],
+    r"clean scenes and (\S+) % as asked": 100 * ROWS["latent U-Net, std 5.49"]["asked"],
+    r"as asked, against (\S+) % and": 100 * ROWS["latent U-Net"]["clean"],
+    r"% and (\S+) % with the right scale": 100 * ROWS["latent U-Net"]["asked"],
+    r"(\S+) % clean in latents against": 100 * ROWS["latent DiT"]["clean"],
+    r"in latents against (\S+) % in pixels": 100 * ROWS["pixel DiT"]["clean"],
+    r"after (\S+) minutes, latents": ROWS["latent U-Net"]["cpu_seconds"] / 60,
+    r"ahead of pixels after (\d\.\d)": ROWS["pixel U-Net"]["cpu_seconds"] / 60,
     r"ahead in latents, (\S+) % against": 100 * ROWS["latent U-Net"]["clean"],
     r"% against (\S+) % clean": 100 * ROWS["pixel U-Net"]["clean"],
 }

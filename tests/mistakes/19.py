@@ -70,6 +70,13 @@ def vary(denoiser, net, x, t, noise):
     z_t = alpha * net.encode(x) + noise
     return net.decode(last(sample(ddim_step, denoiser, z_t, tasks.times_from(t))))
 
+# %% vary: it draws its own noise
+def vary(denoiser, net, x, t, noise):
+    alpha, sigma = evaluate(denoiser.schedule, t)
+    z = net.encode(x)
+    z_t = alpha * z + sigma * torch.randn_like(z)
+    return net.decode(last(sample(ddim_step, denoiser, z_t, tasks.times_from(t))))
+
 # %% vary: it returns latents
 def vary(denoiser, net, x, t, noise):
     alpha, sigma = evaluate(denoiser.schedule, t)
@@ -125,3 +132,7 @@ def latent_mask(hidden):
 # %% latent_mask: turned round
 def latent_mask(hidden):
     return 1 - F.max_pool2d(hidden, 4)
+
+# %% latent_mask: it gives True and False
+def latent_mask(hidden):
+    return F.max_pool2d(hidden, 4) > 0

@@ -84,7 +84,9 @@ def standardise(mine) -> None:
     for seed in (2, 3):
         z = 0.7 + torch.tensor([0.5, 3.0])[:, None, None] * normal(40, 2, 3, 3, seed=seed)
         answer = mine(z)
-        assert isinstance(answer, tuple) and len(answer) == 2, "it should return two things, shift and scale."
+        assert isinstance(answer, (tuple, list, Tensor)) and len(answer) == 2, (
+            "it should return two things, shift and scale."
+        )
         shift, scale = (torch.as_tensor(one) for one in answer)
         if shift.ndim or scale.ndim:
             raise AssertionError("shift and scale should be one number each, over images, channels and places alike.")
@@ -120,6 +122,8 @@ def vary(mine) -> None:
     right = down(alpha * z + sigma * noise)
     got = mine(denoiser, net, x, t, noise)
     assert not isinstance(got, Tensor) or got.shape != z.shape, "it returns latents: decode them."
+    again = mine(denoiser, net, x, t, noise)
+    assert not isinstance(got, Tensor) or torch.equal(got, again), "it draws its own noise: use the argument."
     refuse_slips(got, net.decode(right), {
         "times should begin at t, where the noised latents are, not at 1.":
             net.decode(down(alpha * z + sigma * noise, 1.0)),
@@ -173,13 +177,14 @@ def latent_mask(mine) -> None:
     hidden[0, 0, :8, :5] = hidden[1, 0, :8, :7] = 1
     blocks = hidden.unflatten(2, (4, 4)).unflatten(4, (3, 4))  # (4, 1, 4, 4, 3, 4)
     any_of, all_of, mean = blocks.amax((3, 5)), blocks.amin((3, 5)), blocks.mean((3, 5))
-    refuse_slips(mine(hidden), any_of, {
+    refuse_slips(got := mine(hidden), any_of, {
         "a latent is hidden as soon as one of its pixels is: here it is only where all are.": all_of,
         "that is the share of hidden pixels: a latent that has seen any of them is hidden.": mean,
         "that is rounded: a latent with a few hidden pixels has seen them too.": (mean > 0.5).float(),
         "that looks at one pixel of sixteen.": hidden[:, :, ::4, ::4],
         "it is turned round: 1 where hidden, as in the mask of pixels.": 1 - any_of,
     }, "it should be the largest value under each latent.")  # fmt: skip
+    assert got.dtype != torch.bool, "it gives True and False: make numbers of them, `.float()`."
 
 
 def our_latent_mask(hidden: Tensor) -> Tensor:
