@@ -22,6 +22,10 @@ def attention(q, k, v):
 def attention(q, k, v):
     return (q @ k.transpose(-2, -1) * q.shape[-1] ** 0.5).softmax(-1) @ v
 
+# %% attention: more axes in front
+def attention(q, k, v):
+    return (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1) @ v
+
 # %% patches: column by column
 def patches(x, p):
     x = x.unflatten(3, (-1, p)).unflatten(2, (-1, p))
@@ -75,6 +79,24 @@ def residual(x, part, shift, scale, gate):
     h = (1 + scale) * F.layer_norm(x, x.shape[-1:]) + shift
     return h + gate * part(h)
 
+# %% residual: std divides by n - 1
+def residual(x, part, shift, scale, gate):
+    h = (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True)
+    return x + gate * part((1 + scale) * h + shift)
+
+# %% residual: it changes the x it was given
+def residual(x, part, shift, scale, gate):
+    x += gate * part((1 + scale) * F.layer_norm(x, x.shape[-1:]) + shift)
+    return x
+
+# %% residual: not by 1 + gate
+def residual(x, part, shift, scale, gate):
+    return x + (1 + gate) * part((1 + scale) * F.layer_norm(x, x.shape[-1:]) + shift)
+
+# %% residual: over its last axis only
+def residual(x, part, shift, scale, gate):
+    return x + gate * part((1 + scale) * F.layer_norm(x, x.shape[1:]) + shift)
+
 # %% crossing: N^2 w is spent twice
 def crossing():
     return 12 * 96
@@ -109,6 +131,20 @@ def turn(x, angles):
     a, b = x.chunk(2, -1)
     cos, sin = angles.cos(), angles.sin()
     return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
+
+# %% turn: the turned b needs the old a
+def turn(x, angles):
+    a, b = x.chunk(2, -1)
+    cos, sin = angles.cos(), angles.sin()
+    a = a * cos - b * sin
+    b = a * sin + b * cos
+    return torch.cat([a, b], -1)
+
+# %% turn: pairs are k and k + d/2
+def turn(x, angles):
+    a, b = x[..., ::2], x[..., 1::2]
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
 
 # %% turn: the halves have changed places
 def turn(x, angles):

@@ -28,6 +28,13 @@ def attention(mine) -> None:
                 (scores / d**0.5).softmax(-2) @ v,
             "the softmax is missing: the scores themselves are no weights.": scores / d**0.5 @ v,
         }, "each row should be a mean of the rows of v, by the weights softmax(q k^T / sqrt(d)).")  # fmt: skip
+    q, k, v = normal(2, 3, 4, 5, seed=0), normal(2, 3, 6, 5, seed=1), normal(2, 3, 6, 7, seed=2)
+    said = "there may be more axes in front, as heads: exchange the last two of k, -2 and -1, and softmax over -1."
+    try:
+        got = mine(q, k, v)
+    except (RuntimeError, IndexError):
+        raise AssertionError(said) from None
+    refuse_slips(got, F.scaled_dot_product_attention(q, k, v), {}, said)
 
 
 def our_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -65,7 +72,14 @@ def residual(mine) -> None:
     shift, scale, gate = (normal(2, 1, 8, seed=seed) for seed in (6, 7, 8))
     h = (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True, correction=0) + 1e-5).sqrt()
     seen = (1 + scale) * h + shift
-    refuse_slips(mine(x, part, shift, scale, gate), x + gate * part(seen), {
+    other = lambda h: x + gate * part((1 + scale) * h + shift)
+    got = mine(given := x.clone(), part, shift, scale, gate)
+    assert torch.equal(given, x), "it changes the x it was given: `x + ...` makes a new one."
+    refuse_slips(got, x + gate * part(seen), {
+        "std divides by n - 1; layer norm divides by n: correction=0.":
+            other((x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True)),
+        "each token is normalised by itself, over its last axis only.": other(F.layer_norm(x, x.shape[1:])),
+        "gate 0 should shut the part off: multiply by gate, not by 1 + gate.": x + (1 + gate) * part(seen),
         "x itself is missing: a shut gate should leave x as it was.": gate * part(seen),
         "the gate is on x too: it belongs to what is added.": gate * (x + part(seen)),
         "scale 0 should leave h as it is: multiply by 1 + scale.": x + gate * part(scale * h + shift),
@@ -110,6 +124,7 @@ def turn(mine) -> None:
     x, angles = normal(2, 5, 6, seed=9), normal(5, 3, seed=10)
     (a, b), cos, sin = x.chunk(2, -1), angles.cos(), angles.sin()
     both = lambda first, second: torch.cat([first, second], -1)
+    c, d = x[..., ::2], x[..., 1::2]
     refuse_slips(mine(x, angles), both(a * cos - b * sin, a * sin + b * cos), {
         "that turns the other way: (1, 0) should go to (cos, sin).": both(a * cos + b * sin, b * cos - a * sin),
         "both have a plus: then it is no turn, and lengths change.": both(a * cos + b * sin, a * sin + b * cos),
@@ -117,6 +132,9 @@ def turn(mine) -> None:
         "each half is multiplied by itself: the turned a needs b too.": both(a * cos, b * sin),
         "sine and cosine have changed places: angle 0 should change nothing.":
             both(a * sin - b * cos, a * cos + b * sin),
+        "the turned b needs the old a: keep it until both are made.":
+            both(a * cos - b * sin, (a * cos - b * sin) * sin + b * cos),
+        "pairs are k and k + d/2, as chunk gives them, not neighbours.": both(c * cos - d * sin, c * sin + d * cos),
         "what comes out are pairs side by side: first all a, then all b.":
             torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2),
     }, "(a, b) should become (a cos - b sin, a sin + b cos), each with its own angle.")  # fmt: skip
