@@ -100,8 +100,8 @@ def _judge_own(a: argparse.Namespace, path: Path, denoiser: LearnedDenoiser, des
     shape, folder = described["shape"], a.data.is_dir()
     with checkpoints.about(path):
         accept(denoiser.net, shape, len(described["names"]))
-    fits = "autoencoder" not in described and (len(shape) == 3 or not folder)
-    require(fits, f"{path} draws latents, or no pictures as {a.data} holds them: compare what `minidiff sample` writes")
+    require("autoencoder" not in described, f"{path} draws latents: draw pictures by `minidiff sample`, compare those")
+    require(len(shape) == 3 or not folder, f"{a.data} is a folder of pictures, and {path} draws something else")
     size = {"size": shape[1:], "channels": shape[0]} if folder else {}
     with in_a_line("judge"):
         own = from_path(a.data, **size, **reading(a))[0]

@@ -26,7 +26,7 @@ lines = plots.plotted(ax)
 check_that("five curves", len(lines) == 5)
 check_that("the spread falls with guidance", lines["spread of places, over that of real scenes"][-1] < lines["spread of places, over that of real scenes"][0])
 
-# %% edit
+# %% edit-drawn
 from minidiff.course import check_between
 
 check_between("halves that show the colour asked for",

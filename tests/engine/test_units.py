@@ -84,7 +84,7 @@ def test_samples_of_latents_are_pictures_in_every_kind_of_file(folder):
 
 @pytest.mark.parametrize("command, said", [
     (("edit", "--image", "each.png", "--upscale", "2"), "draws no pictures by itself"),
-    (("judge", "--data", "own.npy"), "draws latents, or no pictures"),
+    (("judge", "--data", "own.npy"), "draws latents: draw pictures by `minidiff sample`"),
 ])  # fmt: skip
 def test_what_needs_pixels_says_so(folder, command, said, capsys, monkeypatch):
     path, _ = folder

@@ -45,20 +45,6 @@ def fit(net, loss_of, points, steps, generator):
         losses.append(loss.item())
     return losses
 
-# %% fit: no gradient is there
-def fit(net, loss_of, points, steps, generator):
-    optimiser, losses = torch.optim.Adam(net.parameters(), lr=3e-3), []
-    for _ in range(steps):
-        x0 = points[torch.randint(len(points), (128,), generator=generator)]
-        t = torch.rand(128, generator=generator)
-        eps = torch.randn(128, 2, generator=generator)
-        loss = loss_of(net, x0, t, eps).mean()
-        loss.backward()
-        optimiser.zero_grad()
-        optimiser.step()
-        losses.append(loss.item())
-    return losses
-
 # %% fit: optimiser.step() is missing
 def fit(net, loss_of, points, steps, generator):
     optimiser, losses = torch.optim.Adam(net.parameters(), lr=3e-3), []
@@ -205,14 +191,6 @@ def sd3_levels(n, generator):
 # %% sd3_levels: standard deviation 1
 def sd3_levels(n, generator):
     return (1.7 * torch.randn(n, generator=generator)).sigmoid()
-
-# %% sd3_levels: equal generators differ
-def sd3_levels(n, generator):
-    return torch.randn(n).sigmoid()
-
-# %% sd3_levels: the levels themselves are uniform
-def sd3_levels(n, generator):
-    return torch.rand(n, generator=generator)
 
 # %% sd3_levels: is something cut off
 def sd3_levels(n, generator):

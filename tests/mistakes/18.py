@@ -18,10 +18,6 @@ def attention(q, k, v):
 def attention(q, k, v):
     return q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5 @ v
 
-# %% attention: multiplied by sqrt(d)
-def attention(q, k, v):
-    return (q @ k.transpose(-2, -1) * q.shape[-1] ** 0.5).softmax(-1) @ v
-
 # %% attention: more axes in front
 def attention(q, k, v):
     return (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1) @ v
@@ -59,25 +55,6 @@ def residual(x, part, shift, scale, gate):
 def residual(x, part, shift, scale, gate):
     h = F.layer_norm(x, x.shape[-1:])
     return gate * (x + part((1 + scale) * h + shift))
-
-# %% residual: multiply by 1 + scale
-def residual(x, part, shift, scale, gate):
-    h = F.layer_norm(x, x.shape[-1:])
-    return x + gate * part(scale * h + shift)
-
-# %% residual: normalise it first
-def residual(x, part, shift, scale, gate):
-    return x + gate * part((1 + scale) * x + shift)
-
-# %% residual: the gate is missing
-def residual(x, part, shift, scale, gate):
-    h = F.layer_norm(x, x.shape[-1:])
-    return x + part((1 + scale) * h + shift)
-
-# %% residual: what is added to should be x
-def residual(x, part, shift, scale, gate):
-    h = (1 + scale) * F.layer_norm(x, x.shape[-1:]) + shift
-    return h + gate * part(h)
 
 # %% residual: std divides by n - 1
 def residual(x, part, shift, scale, gate):
@@ -120,11 +97,6 @@ def turn(x, angles):
     a, b = x.chunk(2, -1)
     cos, sin = angles.cos(), angles.sin()
     return torch.cat([a * cos + b * sin, a * sin + b * cos], -1)
-
-# %% turn: the turned a needs b too
-def turn(x, angles):
-    a, b = x.chunk(2, -1)
-    return torch.cat([a * angles.cos(), b * angles.sin()], -1)
 
 # %% turn: pairs side by side
 def turn(x, angles):

@@ -77,12 +77,6 @@ def vary(denoiser, net, x, t, noise):
     z_t = alpha * z + sigma * torch.randn_like(z)
     return net.decode(last(sample(ddim_step, denoiser, z_t, tasks.times_from(t))))
 
-# %% vary: it returns latents
-def vary(denoiser, net, x, t, noise):
-    alpha, sigma = evaluate(denoiser.schedule, t)
-    z_t = alpha * net.encode(x) + sigma * noise
-    return last(sample(ddim_step, denoiser, z_t, tasks.times_from(t)))
-
 # %% vary: that is the noised picture
 def vary(denoiser, net, x, t, noise):
     alpha, sigma = evaluate(denoiser.schedule, t)
