@@ -39,7 +39,7 @@ check("the lines cross at 6 w tokens", n[(torch.tensor(far) > 1).double().argmax
 from minidiff.course import check_that
 
 check_that("the tokens grow from block to block", (wide[8::8] > wide[:-8:8]).all())
-check_that("a DiT of 64 blocks, gates open", len(wide) == 64 and (deep.blocks[5].modulation.bias.view(6, -1)[[2, 5]] == 1).all())
+check_that("a DiT of 128 blocks, gates open", len(wide) == 128 and (deep.blocks[5].modulation.bias.view(6, -1)[[2, 5]] == 1).all())
 
 # %% train
 from minidiff.course import check, check_between
@@ -111,7 +111,7 @@ check("an untrained network prefers nothing much", (fresh[:, :, facing].mean(-1)
 from minidiff.course import check
 
 check("axes at right angles", axes.T @ axes, torch.eye(2), rtol=0, atol=1e-5)
-check("the answer lies on the plane", tasks.off_plane(laid(x_t, t).x0, axes.double()), 0, atol=1e-6)
+check("the answer lies on the plane", tasks.off_plane(laid(points_t, t).x0, axes.double()), 0, atol=1e-6)
 
 # %% toy-drawn
 from minidiff.course import check, check_between
