@@ -1,6 +1,5 @@
 """Reading before drawing: what an encoder of captions learns without a picture."""
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from ..data.scenes import COLOURS, SHAPES, Scene
 from ..networks.text import TextEncoder, Words
 from .feed import generator_for
+from .train import learning_rate
 
 KINDS = {"shape": len(SHAPES), "colour": len(COLOURS), "number": 3}
 MIDDLE, SPREAD = torch.tensor([0.5, 0.5, 0.17]), torch.tensor([0.25, 0.25, 0.07])  # of places and radii in scenes
@@ -54,7 +54,7 @@ def read(
     head = nn.Linear(encoder.place.shape[1], sum(KINDS.values()) + 3)
     adam = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr, betas=(0.9, 0.99))
     for step in range(steps):
-        adam.param_groups[0]["lr"] = lr * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
+        adam.param_groups[0]["lr"] = learning_rate(step, steps, lr)
         rows = torch.randint(len(at), (batch,), generator=generator)
         words, _ = encoder(tokens[at[rows, 0]], batch)
         *guesses, place = head(words[torch.arange(batch), at[rows, 1]]).split([*KINDS.values(), 3], 1)
