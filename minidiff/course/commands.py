@@ -1,6 +1,7 @@
 """The commands `minidiff lab`, `minidiff doctor`, `minidiff notebooks`, `minidiff grade` and `minidiff release`."""
 
 import argparse
+import os
 from pathlib import Path
 
 
@@ -87,6 +88,8 @@ def notebooks_command(a: argparse.Namespace) -> int:
 
 
 def grade_command(a: argparse.Namespace) -> int:
+    if os.name == "nt":
+        raise ValueError("minidiff grade needs Linux or macOS; on Windows, run it in WSL")
     from .grading.grade import Limits
     from .grading.report import main_grade
 

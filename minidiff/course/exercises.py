@@ -75,7 +75,9 @@ def refuse_slips(got: Any, right: Any, slips: dict[str, Any], otherwise: str) ->
     _refuse_one(flat(got), flat(right), {said: flat(parts) for said, parts in slips.items()}, otherwise)
 
 
-def refuse_moments(got: Any, mean: float, variance: float, slips: dict[str, tuple[float, float]], otherwise: str) -> None:
+def refuse_moments(
+    got: Any, mean: float, variance: float, slips: dict[str, tuple[float, float]], otherwise: str
+) -> None:
     """Raise AssertionError unless random numbers have this mean and variance, within 5 standard errors each.
 
     got: the draws, independent, as a tensor of any shape.

@@ -98,13 +98,17 @@ def test_the_solution_passes_with_every_seed(name, seed):
     assert not any(graded(book(name), {}, seed=seed).values())
 
 
-@pytest.mark.parametrize("name, cell, words, code", [(name, *one) for name in NAMES for one in sections("answers", name)])
+@pytest.mark.parametrize(
+    "name, cell, words, code", [(name, *one) for name in NAMES for one in sections("answers", name)]
+)
 def test_other_right_answers_pass(name, cell, words, code):
     for seed in (1, 2, 3):
         assert graded(book(name), {cell: code}, cell, seed) == {f"{cell}-test": ""}, words
 
 
-@pytest.mark.parametrize("name, cell, words, code", [(name, *one) for name in NAMES for one in sections("mistakes", name)])
+@pytest.mark.parametrize(
+    "name, cell, words, code", [(name, *one) for name in NAMES for one in sections("mistakes", name)]
+)
 def test_a_mistake_is_told(name, cell, words, code):
     (said,) = graded(book(name), {cell: code}, cell, seed=4).values()
     assert words and words in said

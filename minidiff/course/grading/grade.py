@@ -7,22 +7,20 @@ are told of; what was locked is taken from the assignment again.
 import ast
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import torch
 from nbformat import NotebookNode
-
-import minidiff
 
 from ...data.files import ROOT
 from ..checks import HINT
@@ -123,7 +121,9 @@ def grade(path: Path, where: Path | None = None, limits: Limits | None = None, *
     with Student(cells, limits, found.notes, [str(where)] if where else []) as student:
         found.questions = list(_tests(source if hidden else released(source), student, seed))
     if student.refused:
-        found.notes += [f"it tries to {what}, so it gets no points until somebody has looked" for what in student.refused]
+        found.notes += [
+            f"it tries to {what}, so it gets no points until somebody has looked" for what in student.refused
+        ]
         for question in found.questions:
             question.points, question.said = 0.0, question.said or "see the note below."
     found.seconds = round(time.monotonic() - begun, 1)
@@ -138,12 +138,14 @@ def fingerprint(path: Path, where: Path | None, assignment: str) -> tuple[str, s
 
 def _assignment(mine: NotebookNode, known: dict[str, Path]) -> tuple[str, NotebookNode]:
     """The assignment that shares most of its cells with the notebook."""
-    ids = {about(cell).get("grade_id") for cell in mine.cells} | {cell.get("id") for cell in mine.cells}
+    ids = {about(cell).get("grade_id") or cell.get("id") for cell in mine.cells}
+    made = {name for cell in mine.cells for name in defines(cell.source)}
     books = {name: load(path) for name, path in known.items()}
-    shared = {name: sum(about(cell).get("grade_id") in ids for cell in book.cells) for name, book in books.items()}
-    defined = set().union(*(defines(cell.source) for cell in mine.cells)) if mine.cells else set()
+    shared = dict.fromkeys(books, 0)
     for name, book in books.items():
-        shared[name] += len(defined & set().union(*(defines(cell.source) for cell in book.cells)))
+        for cell in filter(about, book.cells):
+            asked = defines(cell.source) if about(cell).get("solution") else set()
+            shared[name] += (about(cell)["grade_id"] in ids) + len(made & asked)
     best = max(shared, key=lambda name: shared[name])
     if not shared[best]:
         raise NotebookError(f"belongs to none of the assignments {', '.join(known)}: it shares no cell with them")
@@ -171,7 +173,7 @@ def aligned(mine: NotebookNode, source: NotebookNode) -> tuple[list[tuple[str, s
     for number, cell in enumerate(mine.cells, 1):
         key = _key(cell, theirs, asked)
         if key and key in seen:
-            notes.append(f"two cells are {key}: both run, so that the last one counts")
+            notes.append(f"two cells are {key}, copied or split: both run, and what is defined last counts")
         seen += [key] * bool(key)
         if key in asked and cell.cell_type != "code" and theirs[key].cell_type == "code":
             notes.append(f"{key} was turned into {cell.cell_type}: it is read as code")
@@ -192,7 +194,7 @@ def aligned(mine: NotebookNode, source: NotebookNode) -> tuple[list[tuple[str, s
 
 def _key(cell: NotebookNode, theirs: dict, asked: dict[str, set[str]]) -> str:
     """Which of the assignment's cells this is: by nbgrader's name, by its id, or by what it defines."""
-    key = about(cell).get("grade_id") or cell.get("id")
+    key = str(about(cell).get("grade_id") or cell.get("id"))
     if key in theirs:
         return key
     made = defines(cell.source)
@@ -252,16 +254,13 @@ class Student:
             return True
 
     def _tell(self, number: int, message: dict) -> None:
-        self.hear(message)
         if "raised" in message and message["raised"] != "NotImplementedError" and "ran" in message:
             note = f"{self.cells[number][0]} raised {message['raised']} ({message.get('said')})"
             self.notes += [note] * (note not in self.notes)
 
-    def hear(self, message: dict) -> dict:
+    def _hear(self, message: dict) -> None:
         """Note what was refused."""
-        self.refused += [str(one) for one in message.get("refused", ())[:20] if one not in self.refused]
-        self.refused = list(dict.fromkeys(self.refused))
-        return message
+        self.refused = list(dict.fromkeys([*self.refused, *map(str, message.get("refused", []))]))[:20]
 
     def _ended(self, error: Broken) -> str:
         if "long" in str(error):
@@ -276,9 +275,9 @@ class Student:
                 [*sandbox.alone(), sys.executable, "-m", __package__ + ".worker", str(theirs_in), str(theirs_out)],
                 stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, cwd=self.folder.name,
                 pass_fds=(theirs_in, theirs_out), start_new_session=True, env=self._environment())  # fmt: skip
-        os.close(theirs_in), os.close(theirs_out)
-        self.wire = Wire(mine_in, mine_out, {}.__getitem__, _as_message)
-        self.wire.hear = self.hear
+        for end in (theirs_in, theirs_out):
+            os.close(end)
+        self.wire = Wire(mine_in, mine_out, _nothing, _as_message, self._hear)
         self.wire.until = self.deadline(60)  # importing torch on a busy machine
         cells = [(k, cell) for k, (_, cell) in enumerate(self.cells) if k not in self.left_out]
         self.wire.send({"cells": cells, "memory": self.limits.memory, "seconds": self.limits.seconds,
@@ -286,8 +285,8 @@ class Student:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME", "MPLCONFIGDIR") if name in os.environ}
-        return kept | ENVIRONMENT | {"PYTHONPATH": str(ROOT), "IPYTHONDIR": self.folder.name, "TMPDIR": self.folder.name,
-                                     "MPLBACKEND": "agg", "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+        own = {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "PYTHONDONTWRITEBYTECODE": "1"}
+        return kept | ENVIRONMENT | own | dict.fromkeys(("IPYTHONDIR", "TMPDIR"), self.folder.name)
 
     def deadline(self, seconds: float) -> float:
         """So many seconds from now, or the end of the whole notebook's time."""
@@ -296,14 +295,12 @@ class Student:
     def stop(self) -> None:
         """End the process, and whatever it has started."""
         if self.process:
-            for number in (self.process.pid,):
-                try:
-                    os.killpg(number, 9)
-                except OSError:
-                    pass
+            with suppress(OSError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.kill()
             self.process.wait()
-            os.close(self.wire.source), os.close(self.wire.sink)
+            for end in (self.wire.source, self.wire.sink):
+                os.close(end)
             self.process = None
 
     @contextmanager
@@ -325,6 +322,10 @@ def _broken(error: Broken, seconds: float) -> str:
     said = {"it takes too long": f"it runs longer than {seconds:g} s: does a loop never end?",
             "it has ended": "it ends the process: exit, a crash, or more memory than there is."}  # fmt: skip
     return said.get(str(error), f"{error}.")
+
+
+def _nothing(name: str) -> Any:
+    raise KeyError(name)  # the tests' own names are not the student's
 
 
 def _as_message(error: Exception) -> dict:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ...data.files import write_atomically
 from ..notebooks import NotebookError
 from .grade import Grade, Limits, Question, fingerprint, grade
+from .release import sources
 
 
 def text(found: Grade) -> str:
@@ -48,29 +49,39 @@ def main_grade(
     hidden: whether to run what students do not see.
     plain: print text; False: JSON, one line a notebook.
     """
-    rows, failed = [], False
+    rows = []
+    if missing := [path for path in paths if not path.exists()]:
+        raise FileNotFoundError(f"{missing[0]}: there is no such file or folder")
+    sources(where)
     for path, name in notebooks(paths):
         stored = out / f"{name}.json" if out else None
-        row = _again(stored, path, where)
-        if row is None:
-            try:
-                found = grade(path, where, limits, hidden=hidden)
-            except NotebookError as error:
-                found = Grade("none", path.name, notes=[f"{error}"], questions=[Question("notebook", 1.0, said=f"it {error}.")])
+        if (row := _again(stored, path, where)) is None:
+            found = _graded(path, where, limits, hidden)
             row = as_json(found) | {"name": name}
-            if stored:
-                stored.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(stored.with_suffix(".txt"), (text(found) + "\n").encode())
-                write_atomically(stored, (json.dumps(row, indent=1) + "\n").encode())
+            _keep(stored, found, row)
             print(text(found) if plain else json.dumps(row), flush=True)
-        failed |= row["points"] < row["of"]
         rows.append(row)
     if not rows:
         raise FileNotFoundError(f"no notebook was found in {', '.join(map(str, paths))}")
     if out:
         _tables(rows, out)
         print(f"{len(rows)} notebooks: {out / 'grades.csv'}")
-    return int(failed)
+    return int(any(row["points"] < row["of"] for row in rows))
+
+
+def _graded(path: Path, where: Path | None, limits: Limits, hidden: bool) -> Grade:
+    """The grade, that of what is no notebook too."""
+    try:
+        return grade(path, where, limits, hidden=hidden)
+    except NotebookError as error:
+        return Grade("none", path.name, questions=[Question("notebook", 1.0, said=f"it {error}.")])
+
+
+def _keep(stored: Path | None, found: Grade, row: dict) -> None:
+    if stored:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(stored.with_suffix(".txt"), (text(found) + "\n").encode())
+        write_atomically(stored, (json.dumps(row, indent=1) + "\n").encode())
 
 
 def notebooks(paths: list[Path]) -> Iterator[tuple[Path, str]]:
@@ -85,8 +96,8 @@ def notebooks(paths: list[Path]) -> Iterator[tuple[Path, str]]:
 def _again(stored: Path | None, path: Path, where: Path | None) -> dict | None:
     """What was found before for the same notebook and assignment, or None."""
     try:
-        row = json.loads(stored.read_text()) if stored else None
-        return row if row and row["sha256"] and (row["sha256"], row["source"]) == fingerprint(path, where, row["assignment"]) else None
+        row = json.loads(stored.read_text()) if stored else {}
+        return row if (row["sha256"], row["source"]) == fingerprint(path, where, row["assignment"]) else None
     except (OSError, ValueError, KeyError, TypeError, NotebookError):
         return None
 

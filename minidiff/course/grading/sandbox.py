@@ -12,14 +12,30 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-STARTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn")
+STARTS = (
+    "subprocess.Popen",
+    "os.fork",
+    "os.forkpty",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.system",
+    "pty.spawn",
+)
 NETWORK = ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo",
            "socket.gethostbyname", "urllib.Request")  # fmt: skip
 CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.chmod", "os.chown", "os.link", "os.symlink",
            "os.truncate", "os.utime", "shutil.rmtree", "shutil.move", "os.setxattr")  # fmt: skip
 DEEP = ("ctypes.dlopen", "ctypes.dlsym", "ctypes.dlsym/handle", "ctypes.call_function", "ctypes.string_at",
-        "ctypes.cdata", "os.kill", "os.killpg", "gc.get_objects", "gc.get_referrers", "cpython.run_interactivehook")  # fmt: skip
+        "ctypes.cdata", "os.kill", "os.killpg", "gc.get_objects", "gc.get_referrers")  # fmt: skip
+PAIRS = ("os.rename", "os.link", "os.symlink", "shutil.move")  # events of two paths
+TOLD = {
+    **dict.fromkeys(STARTS, "start another program"),
+    **dict.fromkeys(NETWORK, "use the network"),
+    **dict.fromkeys(DEEP, "reach below Python"),
+}
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/System", "/Library", "/opt/homebrew")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 FILE = 100_000_000  # bytes of a file that may be written, what is printed included
@@ -48,43 +64,48 @@ def alone() -> tuple[str, ...]:
     return words if works else ()
 
 
-def close(folder: Path, readable: list[str], secret: list[str]) -> list[str]:
-    """From here on refuse what no answer needs; returns the list that grows by a sentence for each refusal.
+class Guard:
+    """From `close` on, refuses what no answer needs, and remembers it."""
 
-    folder: the only one in which files may be changed.
-    readable: folders that may be read, besides this Python and its libraries.
-    secret: folders within those that may not.
-    """
-    refused: list[str] = []
-    inside = os.path.realpath(folder)
-    may_read = {os.path.realpath(one) for one in (inside, *readable, *SYSTEM, sys.prefix, sys.base_prefix, *sys.path)}
-    never = [os.path.realpath(one) for one in secret]
-    beneath = lambda path, roots: any(path == root or path.startswith(root.rstrip("/") + "/") for root in roots)
-    told = {name: "start another program" for name in STARTS} | {name: "use the network" for name in NETWORK}
-    told |= {name: "reach below Python" for name in DEEP}
+    def __init__(self, folder: Path, readable: list[str], secret: list[str]):
+        """folder: the only one in which files may be changed.
+        readable: folders that may be read, besides this Python and its libraries.
+        secret: folders within those that may not.
+        """
+        self.refused: list[str] = []
+        self.folder = [os.path.realpath(folder)]
+        python = (*SYSTEM, sys.prefix, sys.base_prefix, *sys.path)
+        self.readable = [os.path.realpath(one) for one in (str(folder), *readable, *python)]
+        self.secret = [os.path.realpath(one) for one in secret]
 
-    def refuse(what: str) -> None:
-        refused.append(what)
+    def close(self) -> None:
+        """Begin; there is no way back."""
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, given: tuple) -> None:
+        if event in TOLD:
+            self._refuse(TOLD[event])
+        if event == "open" or event in CHANGES:
+            writes = event != "open" or _writes(*given[1:])
+            paths: list[Any] = [path for path in given[: 1 + (event in PAIRS)] if not isinstance(path, int)]
+            for path in paths:
+                self._look(os.path.realpath(os.fsdecode(path)), writes)
+
+    def _look(self, path: str, writes: bool) -> None:
+        if _beneath(path, self.secret):
+            self._refuse("read the tests")
+        if writes and path != os.devnull and not _beneath(path, self.folder):
+            self._refuse("change files outside of its folder")
+        if not _beneath(path, self.readable):
+            self._refuse("read files outside of its folder")
+
+    def _refuse(self, what: str) -> None:
+        self.refused.append(what)
         raise PermissionError(f"an assignment may not {what} while it is graded")
 
-    def hook(event: str, given: tuple) -> None:
-        if event in told:
-            refuse(told[event])
-        if event in CHANGES or event == "open":
-            for path in given[: 2 if event in ("os.rename", "shutil.move", "os.link", "os.symlink") else 1]:
-                if isinstance(path, (str, bytes, os.PathLike)):
-                    _look(os.path.realpath(os.fsdecode(path)), event != "open" or _writes(*given[1:]))
 
-    def _look(path: str, writes: bool) -> None:
-        if beneath(path, never):
-            refuse("read the tests")
-        if writes and path != os.devnull and not beneath(path, [inside]):
-            refuse("change files outside of its folder")
-        if not beneath(path, may_read):
-            refuse("read files outside of its folder")
-
-    sys.addaudithook(hook)
-    return refused
+def _beneath(path: str, roots: list[str]) -> bool:
+    return any(path == root or path.startswith(root.rstrip("/") + "/") for root in roots)
 
 
 def _writes(mode: str | None, flags: int | None) -> bool:

@@ -55,12 +55,22 @@ class Remote:
 class Wire:
     """One end of a pair of pipes."""
 
-    def __init__(self, source: int, sink: int, look_up: Callable[[str], Any], raised: Callable[[Exception], dict]):
-        """source, sink: the descriptors to read from and to write to.
+    def __init__(
+        self,
+        source: int,
+        sink: int,
+        look_up: Callable[[str], Any],
+        raised: Callable[[Exception], dict],
+        heard: Callable[[dict], Any] = lambda message: None,
+    ):
+        """One end.
+
+        source, sink: the descriptors to read from and to write to.
         look_up: what a name means at this end, or KeyError.
         raised: an exception of this end as {"raised": its kind, "said": what it says}.
+        heard: what to do with every message besides.
         """
-        self.source, self.sink, self.look_up, self.raised = source, sink, look_up, raised
+        self.source, self.sink, self.look_up, self.raised, self.heard = source, sink, look_up, raised, heard
         self.until = float("inf")  # when the other end must have answered, by time.monotonic
         self.kept: dict[str, Any] = {}  # what stays here, by the key that the other end has
         self.rest = b""
@@ -122,9 +132,12 @@ class Wire:
         line, _, self.rest = self.rest.partition(b"\n")
         try:
             message = json.loads(line)
-            return message if isinstance(message, dict) else {}
         except (ValueError, RecursionError):
             raise Broken("it sends what is no message") from None
+        if not isinstance(message, dict):
+            raise Broken("it sends what is no message")
+        self.heard(message)
+        return message
 
     def pack(self, value: Any) -> Any:
         """A value as JSON; what cannot cross is kept here."""
@@ -140,16 +153,24 @@ class Wire:
             return {"dtype": str(value).removeprefix("torch.")}
         if isinstance(value, dict):
             return {"dict": [[self.pack(key), self.pack(one)] for key, one in value.items()]}
-        name = getattr(value, "__name__" if callable(value) else "__class__", None)
-        name = getattr(name, "__name__", name)
-        if isinstance(value, (list, tuple)):
-            parts = [self.pack(one) for one in value]
-            return {"named": name, "parts": parts} if hasattr(value, "_fields") else {type(value).__name__: parts}
+        if isinstance(value, (list, tuple, minidiff.Prediction)):
+            return self._packed_row(value)
+        return self._kept(value)
+
+    def _packed_row(self, value: Any) -> dict:
+        parts = [self.pack(one) for one in value]
+        if isinstance(value, minidiff.Prediction) or hasattr(value, "_fields"):
+            return {"named": type(value).__name__, "parts": parts}
+        return {"tuple" if isinstance(value, tuple) else "list": parts}
+
+    def _kept(self, value: Any) -> dict:
+        """What stands for a function, or for anything else that cannot cross."""
+        name = getattr(value, "__name__", type(value).__name__)
         if getattr(minidiff, str(name), None) is value:
             return {"public": name}
         if isinstance(value, Remote) and value._wire is self:
             return {"yours": value._key}
-        key = f"{len(self.kept)}:{name or type(value).__name__}"
+        key = f"{len(self.kept)}:{name}"
         self.kept[key] = value
         return {"remote": key}
 
@@ -183,8 +204,7 @@ class Wire:
         if "dict" in value:
             return {self._unpacked(key): self._unpacked(one) for key, one in value["dict"]}
         if "named" in value:
-            kind, parts = getattr(minidiff, value["named"], None), [self._unpacked(one) for one in value["parts"]]
-            return kind(*parts) if hasattr(kind, "_fields") else tuple(parts)
+            return _named(value["named"], [self._unpacked(one) for one in value["parts"]])
         if "public" in value:
             return getattr(minidiff, minidiff.__all__[minidiff.__all__.index(value["public"])])
         if "yours" in value:
@@ -193,3 +213,9 @@ class Wire:
             return Remote(self, str(value["remote"]))
         (kind, parts), *_ = value.items()
         return {"list": list, "tuple": tuple}[kind](self._unpacked(one) for one in parts)
+
+
+def _named(name: str, parts: list) -> Any:
+    """A record of minidiff's, or a tuple where it is of somebody else's."""
+    kind: Any = getattr(minidiff, name, None)
+    return kind(*parts) if kind is minidiff.Prediction or hasattr(kind, "_fields") else tuple(parts)

@@ -19,27 +19,49 @@ from .wire import Broken, Wire
 SHELL = ("!", "%", "?")  # IPython's own: programs of the shell, and magics
 
 
+class Told(Wire):
+    """A wire that says with every message what was refused so far."""
+
+    guard: sandbox.Guard
+
+    def send(self, message: dict) -> None:
+        super().send(message | {"refused": self.guard.refused})
+
+
+class Shell(InteractiveShell):
+    """IPython without history, and silent about errors, which are told over the wire."""
+
+    def init_history(self) -> None:
+        super().init_history()
+        if self.history_manager:
+            self.history_manager.enabled = False
+
+    def showtraceback(self, *given, **named) -> None:
+        """Say nothing: rendering a deep one takes seconds."""
+
+    showsyntaxerror = showtraceback
+
+
 def main(source: int, sink: int) -> None:
     """Run the cells that the first message holds, and answer calls until the other end closes."""
     names: dict = {}
-    wire = Wire(source, sink, names.__getitem__, lambda error: told(error, refused))
+    wire = Told(source, sink, names.__getitem__, told)
     job = wire.receive()
-    import matplotlib.font_manager  # noqa: F401  while its cache may still be read
-    import matplotlib.pyplot  # noqa: F401
+    wire.guard = sandbox.Guard(Path.cwd(), job["readable"], job["secret"])
+    import matplotlib.font_manager
+    import matplotlib.pyplot  # noqa: F401  both while their files may still be read and written
     import torch
 
     torch.set_num_threads(1)
-    shell = InteractiveShell.instance(user_ns=names, history_length=0)
-    shell.history_manager.enabled = False
+    shell = Shell.instance(user_ns=names, history_length=0)
     sandbox.limit(job["memory"], job["seconds"])
-    refused = sandbox.close(Path.cwd(), job["readable"], job["secret"])
+    wire.guard.close()
     for number, cell in job["cells"]:
         wire.send({"begun": number})
         result = shell.run_cell(plain(cell), store_history=False)
         error = result.error_before_exec or result.error_in_exec
-        wire.send({"ran": number} | (told(error, refused) if error else {"refused": list(refused)}))
-    names = shell.user_ns
-    wire.look_up = names.__getitem__
+        wire.send({"ran": number} | (told(error) if error else {}))
+    wire.look_up = shell.user_ns.__getitem__
     wire.send({"ready": True})
     while True:
         wire.answer(wire.receive())
@@ -50,12 +72,12 @@ def plain(source: str) -> str:
     return "\n".join("pass" if line.startswith(SHELL) else line for line in source.splitlines())
 
 
-def told(error: BaseException, refused: list[str]) -> dict:
-    """An exception as a message: its kind, what it says, in which line of whose code, and what was refused so far."""
+def told(error: BaseException) -> dict:
+    """An exception as a message: its kind, what it says, and in which line of whose code."""
     said = " ".join(str(error).split())[:400]
     if isinstance(error, OSError) and error.errno == errno.EFBIG:
         said = f"it wrote more than {sandbox.FILE // 1_000_000} MB"
-    return {"raised": type(error).__name__, "said": said + _place(error.__traceback__), "refused": list(refused)}
+    return {"raised": type(error).__name__, "said": said + _place(error.__traceback__)}
 
 
 def _place(found: TracebackType | None) -> str:
