@@ -96,6 +96,7 @@ for r0 in (1.0, 0.5, 2.0):  # all is quadratic: four pairs with the right varian
     got = bill(of_gaussian(0.0, r0, flow), r0 * sides[:, :1], sides[:, 1:])
     check("the bill of a Gaussian", got, closed, rtol=3e-3, atol=1.5e-3)
 check("the price of random pairs", price(x0, x1), 2, rtol=0.06)
+check("the last ratio", ratio, price(reached, x1) / price(*couple(reached, x1)), rtol=1e-9)
 check("transport, bending, crossing", bills["random pairs"], [0.21, 0.45, 1.37], rtol=0.02)
 
 # %% prices
