@@ -3,6 +3,7 @@ for path, ax in zip(states.values(), axes[0]):
     drawn = plots.plotted(ax)
     shares = [len(drawn[name]) / 2_000 for name in "ABC"]
     check("shares of A, B, C, drawn", shares, abc.weights, rtol=0, atol=4 * 0.5 / 2_000**0.5)
+check_between("no fresh noise: neighbours that end together", agree[0], 0.98, 1)
 below = plots.plotted(axes[1, 1])
 for k, name in enumerate("ABC"):
     check("the drawn ends are near their mean", below[name].mean(0), abc.means[k], rtol=0, atol=0.05)
@@ -154,6 +155,7 @@ assert (last(sample(heun_step, ideal, beside, uniform_times(400)))[:, 0] < -0.75
 B = 0.1 + 19.9 / 2
 wrong = {name: [final_variance(rule, eta) for eta in (0, 1)] for name, rule in rules.items()}
 check("yours", wrong["yours"], 1.0, rtol=2e-3)
+check("yours, at other eta", [final_variance(drift, eta) for eta in (0.3, 2.0)], 1.0, rtol=0.01)
 check("half the score, all the noise", wrong["half"][1], 1 + B, rtol=2e-3)
 check("all the score, no noise", wrong["all"][0], math.exp(-B), rtol=0.03)
 check("which is alpha-bar", math.exp(-B), evaluate(linear_beta, 1.0)[0] ** 2, rtol=1e-6)

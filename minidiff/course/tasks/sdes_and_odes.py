@@ -33,7 +33,7 @@ def quantile(mixture: Mixture, u: Tensor) -> Tensor:
 
 
 def drift(mine) -> None:
-    """return f x, less the part with the score."""
+    """return what multiplies dt: f x, and a part with the score."""
     x, score = normal(5, 2, seed=0), normal(5, 2, seed=1)
     for f, g, eta in ((-1.3, 1.7, 0.6), (-0.8, 1.2, 0.0), (0.0, 2.1, 1.0), (-0.5, 0.9, 2.0)):
         half, square = g**2 * score / 2, eta**2
