@@ -57,7 +57,13 @@ for path in (cosine, linear_beta, sigmoid):
     alpha, sigma = evaluate(path, 0.4)
     c_skip, c_out, _ = preconditioning(sigma / alpha)
     y, out = x0 + sigma / alpha * eps, noise(1_000, 2, seed=9, dtype=f64)  # whatever a network may say
-    check("D by the wrapper, x0 by v", c_skip * y + c_out * out, solve(alpha * y, -out, "v", path, 0.4).x0, rtol=0, atol=1e-12)
+    check(
+        "D by the wrapper, x0 by v",
+        c_skip * y + c_out * out,
+        solve(alpha * y, -out, "v", path, 0.4).x0,
+        rtol=0,
+        atol=1e-12,
+    )
 
 # %% floor
 from minidiff.course import check_between
@@ -69,7 +75,12 @@ check_between("lowest floor", seen.min(), 0.25, 0.35)
 check_between("the r at which it is lowest", levels[seen.argmin()], 0.1, 0.3)
 dice = torch.Generator().manual_seed(0)
 drawn_r = lognormal(edm)(10_000, dice).double()
-check("the package's log-normal levels: mean and spread of ln r", [drawn_r.log().mean(), drawn_r.log().std()], [-0.5, 1.2], rtol=0.01)
+check(
+    "the package's log-normal levels: mean and spread of ln r",
+    [drawn_r.log().mean(), drawn_r.log().std()],
+    [-0.5, 1.2],
+    rtol=0.01,
+)
 check("the drawn bell's top", levels[plots.plotted(ax)["EDM trains here"].argmax()], math.exp(-0.5), rtol=0.15)
 
 # %% karras
@@ -84,7 +95,12 @@ for r, low, high in ((20.0, 0, 0.1), (0.05, 0.75, 1.05)):
     levels = torch.cat([levels.new_tensor([r]), levels[levels < r]])
     at_r = last(sample(unipc(), blobs, begin, torch.cat([karras(200)[:-1][karras(200)[:-1] > r], levels[:1]])))
     kept = [last(sample(unipc(), blobs, x, levels)) for x in (at_r, at_r + 1e-3)]
-    check_between(f"share of an error made at r = {r} that survives, median", (kept[1] - kept[0]).norm(dim=1).median() / (1e-3 * 2**0.5), low, high)
+    check_between(
+        f"share of an error made at r = {r} that survives, median",
+        (kept[1] - kept[0]).norm(dim=1).median() / (1e-3 * 2**0.5),
+        low,
+        high,
+    )
 jump = error("UniPC", 1_000, partial(karras, low=1e-5))
 check_between("what the jump from 0.002 to 0 leaves out", jump, 1e-5, 5e-5)
 
@@ -92,12 +108,23 @@ check_between("what the jump from 0.002 to 0 leaves out", jump, 1e-5, 5e-5)
 from minidiff.course import check_between
 
 seen = {name: dict(zip(rhos, plots.plotted(ax)[name], strict=True)) for name in by_rho}
-limit = {name: error(name, 31, lambda n: torch.cat([torch.logspace(math.log10(80), math.log10(0.002), n, dtype=f64), torch.zeros(1, dtype=f64)])) for name in by_rho}
+limit = {
+    name: error(
+        name,
+        31,
+        lambda n: torch.cat(
+            [torch.logspace(math.log10(80), math.log10(0.002), n, dtype=f64), torch.zeros(1, dtype=f64)]
+        ),
+    )
+    for name in by_rho
+}
 for name in ("DDIM", "Heun"):
     flat = [e / seen[name][7] for e in (seen[name][5], seen[name][20], limit[name])]
     check_between(f"{name}: rho = 5, 20 and infinity over 7", flat, 0.9, 1.3)
 check_between("2M: infinity over 7", limit["2M"] / seen["2M"][7], 0.4, 0.75)
-check_between("rho = 3 over rho = 7: DDIM, Heun, 2M", [seen[name][3] / seen[name][7] for name in ("DDIM", "Heun", "2M")], 1.2, 9)
+check_between(
+    "rho = 3 over rho = 7: DDIM, Heun, 2M", [seen[name][3] / seen[name][7] for name in ("DDIM", "Heun", "2M")], 1.2, 9
+)
 check_between("rho = 7: Heun over DDIM", seen["Heun"][7] / seen["DDIM"][7], 0.7, 0.95)
 check_between("rho = 7: DDIM over 2M", seen["DDIM"][7] / seen["2M"][7], 4, 5)
 
@@ -118,7 +145,10 @@ for t, s in ((3.0, 2.0), (10.0, 0.5)):
 from minidiff.course import check_that
 
 gap = lambda x: (x - patient).square().mean((1, 2, 3)).sqrt().mean()
-check_that("bounded: less than half as far as Heun, but further than DDIM", gap(seven["DDIM"]) < gap(bounded) < gap(seven["Heun"]) / 2)
+check_that(
+    "bounded: less than half as far as Heun, but further than DDIM",
+    gap(seven["DDIM"]) < gap(bounded) < gap(seven["Heun"]) / 2,
+)
 x = noise(300, 2, seed=13, dtype=f64)
 ddim = ddim_step(blobs, 3 * x, 3.0, 2.0)
 moved = ddim + (1 - 2 / 3) / 2 * (blobs(ddim, 2.0).x0 - blobs(3 * x, 3.0).x0)
@@ -145,7 +175,10 @@ check("the closed form has the slope that Euler follows", narrow(inside, 0.4).ep
 real = data.MIXTURE.sample(500, seed=14).x.double()
 floors = [sliced_wasserstein(real, data.MIXTURE.sample(500, seed=15 + k).x) for k in range(10)]
 slipped = draw("no half", 40, blobs, begin)
-check_that("samples without the half are as near to true ones as ten true clouds", sliced_wasserstein(slipped, real) < max(floors))
+check_that(
+    "samples without the half are as near to true ones as ten true clouds",
+    sliced_wasserstein(slipped, real) < max(floors),
+)
 
 # %% orders-drawn
 from minidiff.course import check_that
@@ -159,16 +192,28 @@ check_that("at four steps UniPC is not ten times better than 2M", seen["2M"][0] 
 # %% work-drawn
 from minidiff.course import check_that
 
-seen, other = ({name: dict(zip(budgets, row, strict=True)) for name, row in plots.plotted(ax).items()} for ax in (left, right))
+seen, other = (
+    {name: dict(zip(budgets, row, strict=True)) for name, row in plots.plotted(ax).items()} for ax in (left, right)
+)
 check_that("up to 25 Heun is worse than DDIM", [seen["Heun"][n] > 1.1 * seen["DDIM"][n] for n in budgets[:6]])
 check_that("from 33 on it is better", [seen["Heun"][n] < 0.9 * seen["DDIM"][n] for n in budgets[6:]])
 check_that("2M is better than Heun everywhere", [seen["2M"][n] < seen["Heun"][n] for n in budgets])
-check("NFE 7, DDIM: rho = 7 over equal angles", other["DDIM, rho = 7"][7] / other["DDIM, equal angles"][7], 4.5, rtol=0.05)
+check(
+    "NFE 7, DDIM: rho = 7 over equal angles", other["DDIM, rho = 7"][7] / other["DDIM, equal angles"][7], 4.5, rtol=0.05
+)
 check("NFE 7: 2M over DDIM", seen["2M"][7] / seen["DDIM"][7], 2.36, rtol=0.05)
-check("NFE 65, DDIM: rho = 7 over equal angles", other["DDIM, rho = 7"][65] / other["DDIM, equal angles"][65], 1.48, rtol=0.05)
+check(
+    "NFE 65, DDIM: rho = 7 over equal angles",
+    other["DDIM, rho = 7"][65] / other["DDIM, equal angles"][65],
+    1.48,
+    rtol=0.05,
+)
 check("NFE 65, rho = 7: DDIM over 2M", seen["DDIM"][65] / seen["2M"][65], 10.2, rtol=0.05)
 rms = lambda name, nfe: (draw(name, nfe, blobs, begin, karras) - truth).square().sum(1).mean().sqrt()
-check_that("root mean square: Heun worse at 17, better at 25", rms("Heun", 17) > rms("DDIM", 17) and rms("Heun", 25) < rms("DDIM", 25))
+check_that(
+    "root mean square: Heun worse at 17, better at 25",
+    rms("Heun", 17) > rms("DDIM", 17) and rms("Heun", 25) < rms("DDIM", 25),
+)
 quick = of_mixture(*data.MIXTURE, edm)  # in float32
 single = (draw("UniPC", 129, quick, begin.float(), karras) - truth).norm(dim=1).median()
 check("UniPC at 129, float32 over float64", single / seen["UniPC"][129], 1, rtol=0.1)
@@ -183,7 +228,11 @@ for name in ("DDIM", "Heun"):
         inside[name, nfe] = (reached.abs().amax(1) < 2.2).double().mean()
 check_between("Heun at 5 and 9: share in sight", [inside["Heun", 5], inside["Heun", 9]], 0, 0.25)
 check("at 17, and DDIM: all in sight", [inside["Heun", 17], inside["DDIM", 5], inside["DDIM", 17]], 1, rtol=0.01)
-check_that("250 points", len(plots.plotted(trial("2M", 9, 7.0).axes[0])["samples"]) == 250)
+ax = trial("2M", 17, 3.0).axes[0]
+drawn = draw("2M", 17, blobs, begin[:250], partial(karras, rho=3.0))
+seen = [part[part.abs().amax(1) < 2.2] for part in (torch.from_numpy(plots.plotted(ax)["samples"]).double(), drawn)]
+check("the lever draws with its own solver, NFE and rho", *seen, rtol=0, atol=1e-5)
+check("and says how far off", float(ax.get_xlabel().split()[-1]), (drawn - truth[:250]).norm(dim=1).median(), rtol=0.06)
 
 # %% churn
 from minidiff import Denoiser, churned, solve
@@ -214,11 +263,15 @@ def width(x):
 most, far, always = math.sqrt(2) - 1, faulty(0.5, 2.0), faulty(0.05, 0.0)
 found = [drawn_with(gamma, fault, 128)[:, 0].mean() for fault in (far, always) for gamma in (0.0, most)]
 check("mean of x: far out, with churn, everywhere, with churn", found, (0.20, 0.03, 0.33, 0.50), rtol=0, atol=0.07)
-check_between("width without a fault, 32 levels: churn, and churn above 0.2", [width(drawn_with(most, plain, 32))], 1.05, 1.12)
+check_between(
+    "width without a fault, 32 levels: churn, and churn above 0.2", [width(drawn_with(most, plain, 32))], 1.05, 1.12
+)
 check_between("churn above 0.2 only", width(drawn_with(most, plain, 32, low=0.2)), 0.97, 1.035)
 true = data.MIXTURE.sample(2_000, seed=20).x
 repaired = [sliced_wasserstein(drawn_with(most, far, 32, low=low), true) for low in (0.2, 0.05)]
-check_between("fault far out: distance with churn above 0.2 only, over that from 0.05", repaired[0] / repaired[1], 0.8, 1.25)
+check_between(
+    "fault far out: distance with churn above 0.2 only, over that from 0.05", repaired[0] / repaired[1], 0.8, 1.25
+)
 
 # %% clothes
 from minidiff.course import check_that
@@ -226,6 +279,7 @@ from minidiff.course import check_that
 seen = plots.plotted(ax)
 check_that("Heun is worse than DDIM at 7 and 11", seen["Heun"][:2] > 1.15 * seen["DDIM"][:2])
 check_that("Heun is better at 15 and 25", seen["Heun"][2:] < 0.95 * seen["DDIM"][2:])
+check("DDIM at 7 and 25", seen["DDIM"][[0, 3]], [0.244, 0.092], rtol=0.1)
 check_that("2M is the best at all four", [seen["2M"] < 0.9 * seen[other] for other in ("DDIM", "Heun", "exp. Heun")])
 
 # %% today
@@ -278,4 +332,9 @@ def limping(make, steps):
 uneven = math.log2(limping(partial(two_m, flipped), 512) / limping(partial(two_m, flipped), 1024))
 check("upside down, steps one and two long: order", uneven, 2, rtol=0, atol=0.15)
 near = {low: apart(draw("2M", 9, ten, z, partial(karras, low=low)), patient) for low in (0.002, 0.02, 0.4)}
-check_that("2M, NFE 9: a smallest level of 0.02 is better than 0.002 and 0.4", near[0.02] < 0.97 * min(near[0.002], near[0.4]))
+check_that(
+    "2M, NFE 9: a smallest level of 0.02 is better than 0.002 and 0.4", near[0.02] < 0.97 * min(near[0.002], near[0.4])
+)
+shown = garments("2M", 9, 0.02, 7.0).axes[0].figure
+said = " ".join(text.get_text() for text in [*shown.texts, *(ax.title for ax in shown.axes)] if text.get_text())
+check_that("the lever's low is used", f"{near[0.02]:.3f}" in said)
