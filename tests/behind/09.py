@@ -294,7 +294,14 @@ t = torch.linspace(0.01, 0.99, 99, dtype=f64)
 ratio = t / (1 - t)
 check_between("the weight on F of the plain error of eps - x0", ratio**2 / (1 + ratio**2) / t**2, 1, 2)
 
+# %% shifted
+t = torch.sigmoid(noise(200_000, seed=30, dtype=f64))
+moved = torch.logit(3 * t / (1 + 2 * t))
+check("mean and spread of ln r, by drawing", shifted(), (moved.mean(), moved.std()), rtol=0, atol=0.01)
+
 # %% min-snr
+ours = torch.tensor([min_snr(torch.tensor(one)) / preconditioning(one)[1] ** 2 for one in (0.1, 0.3, 2.0)])
+check("the weight of x0's error: min(SNR, 5)", ours, (5, 5, 0.25), rtol=1e-5)
 check("the bump's top", r[min_snr(r).argmax()], 5**-0.5, rtol=0.05)
 
 # %% garments
