@@ -135,7 +135,7 @@ check("the package's", ours, torch.tensor(precision_recall(x, y), dtype=torch.fl
 
 # %% 13-35-908522
 truths = {"the same": (1, 1), "moved": (0.5, 0.5), "left half": (1, 0.5), "wide": (0.5, 1)}
-for ax, (name, (left, width)) in zip(axes, machine.items()):
+for ax, (name, (left, width)) in zip(axes, ends.items()):
     real_there, fake_there = (torch.from_numpy(plots.plotted(ax)[kind]) for kind in ("real", "fake"))
     check("the machine's left end", fake_there[:, 0].min(), left, atol=0.02)
     check("its width", fake_there[:, 0].max() - fake_there[:, 0].min(), width, rtol=0.02)
