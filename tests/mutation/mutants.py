@@ -116,6 +116,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.tasks.design_space": ("course/turns",),
     "course.tasks.training_a_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.guidance": ("course/turns",),
+    "course.tasks.judging_samples": ("course/turns",),
     "course.tasks.four_families": ("course/turns", "benchmarks/families"),
     "course.tasks.editing": ("course/turns", "course/editing"),
     "course.tasks.latent_diffusion": ("course/turns", "benchmarks/latents"),
