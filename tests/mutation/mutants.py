@@ -111,6 +111,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.tasks.bound_and_variance": ("course/turns",),
     "course.tasks.ideal_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.ddim": ("course/turns",),
+    "course.tasks.likelihood": ("course/turns",),
     "course.tasks.training_a_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.guidance": ("course/turns",),
     "course.tasks.four_families": ("course/turns", "benchmarks/families"),
