@@ -32,18 +32,18 @@ def divergence(f: Field, x: Tensor) -> Tensor:
     return torch.stack(rows).sum(0)
 
 
-def gathered(denoiser: AnyDenoiser, x: Tensor, times: Tensor, div: Callable, euler: bool = False) -> tuple:
+def gathered(denoiser: AnyDenoiser, x: Tensor, times: Tensor, div: Callable, slip: str = "") -> tuple:
     """Where x ends, and each step's divergence and length: (steps, B) and (steps, 1).
 
     denoiser, x, times, div: as for our_log_prob.
-    euler: look where the step begins, not half-way.
+    slip: "early" looks where the step begins, "half" goes on from half-way.
     """
     found = []
     for t, s in pairwise(times.tolist()):
-        half, middle = (x, t) if euler else (x + (s - t) / 2 * velocity(denoiser, x, t), (t + s) / 2)
+        half, middle = (x, t) if slip == "early" else (x + (s - t) / 2 * velocity(denoiser, x, t), (t + s) / 2)
         f = partial(velocity, denoiser, t=middle)
         found.append(div(f, half))
-        x = x + (s - t) * f(half)
+        x = (half if slip == "half" else x) + (s - t) * f(half)
     return x, torch.stack(found), times.diff()[:, None]
 
 
@@ -57,7 +57,8 @@ def my_log_prob(mine) -> None:
         (of_mixture(*eight, cosine), plane, eight.log_prob(plane)),
     ):
         end, div, h = gathered(denoiser, x, times, divergence)
-        early, div_early, _ = gathered(denoiser, x, times, divergence, euler=True)
+        early, div_early, _ = gathered(denoiser, x, times, divergence, "early")
+        far, div_far, _ = gathered(denoiser, x, times, divergence, "half")
         total = (h * div).sum(0)
         refuse_slips(mine(denoiser, x, times, divergence), right, {
             "the sign is turned: the further neighbours move apart on the way, the denser they were before.":
@@ -67,6 +68,8 @@ def my_log_prob(mine) -> None:
             "a divergence is a rate: times the length of the step, s - t.": log_normal(end) + div.sum(0),
             "only the last step counts: add to what was gathered before.": log_normal(end) + (h * div)[-1],
             "nothing was gathered: add each step's divergence, times its length.": log_normal(end),
+            "x goes a step and a half: the whole step begins at x, not at `half`.":
+                log_normal(far) + (h * div_far).sum(0),
             "that is the density: its logarithm is asked for.": right.exp(),
             "both are taken where the step begins: take them at `half`, half-way.":
                 log_normal(early) + (h * div_early).sum(0),
@@ -99,6 +102,8 @@ def hutchinson(mine) -> None:
             "z is missing on the left: autograd.grad(v, x, z) pulls z back, v.sum() pulls ones.": (z * ones).sum(1),
             "without z on either side every entry of J counts: z is what cancels those beside the diagonal.":
                 ones.sum(1),
+            "that is the exact divergence, one derivative a coordinate: take one derivative, with z.":
+                jacobian.diagonal(dim1=1, dim2=2).sum(1),
             "no derivative is taken: that is z . f(x).": (z * f(x)).sum(1),
             "the coordinates are added, not averaged.": (z * pulled).mean(1),
             "x stands where z belongs: the probe is on both sides.": (x * pulled).sum(1),
