@@ -114,6 +114,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.tasks.flow_matching": ("course/turns",),
     "course.tasks.sdes_and_odes": ("course/turns",),
     "course.tasks.design_space": ("course/turns",),
+    "course.tasks.likelihood": ("course/turns",),
     "course.tasks.training_a_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.guidance": ("course/turns",),
     "course.tasks.judging_samples": ("course/turns",),
