@@ -41,6 +41,8 @@ check_between("share of the time that the innocent line seems to take", (marks[2
 # %% shares
 from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
+by_hand = 3 * forward * size / seconds(step, repeats=3) / ceiling
+check_between("MFU, measured once more, over the first", by_hand / share_of_step, 0.1, 10)
 check("FLOP a byte: a + b, and a product of 512 x 512", [1 / 12, 2 * 512**3 / (12 * 512**2)], [0.0833, 512 / 6], rtol=1e-3)
 inside = torch.randn(64, 64, requires_grad=True)
 once = torch.nn.Linear(64, 64, bias=False)
@@ -52,7 +54,7 @@ check("activation checkpointing: four products instead of three", again / plain,
 # %% launch
 seen = plots.plotted(ax)
 check("drawn: the times measured", seen["one addition of arrays"], times, rtol=1e-9)
-check("arrays from 1 to four million", [lengths[0], lengths[-1]], [1, 4**11], rtol=0)
+check("arrays from 1 to four million, here", [lengths[0], lengths[5], lengths[11]], [1, 1_024, 4**11], rtol=0)
 
 # %% lanes
 def queued(job, graph):
