@@ -121,7 +121,7 @@ def remember(mine) -> None:
     assert isinstance(saved, dict), said
     for name, what in KEEP.items():
         assert name in saved, f"{what} would be lost: there is no {name!r}."
-    assert saved["step"] == run.step, f"after {run.step} steps, step is {saved['step']!r}: save run.step."
+    assert saved["step"] == 4, f"after 4 steps, step is {saved['step']!r}: save run.step."
     parts: dict[str, Any] = {"net": run.denoiser, "average": run.average, "adam": run.optimizer}
     states = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
     for name, state in states.items():
