@@ -1,4 +1,6 @@
-"""The command line: minidiff lab | sample | edit | train | judge | card | doctor | notebooks; or python -m minidiff.
+"""The command line: minidiff lab | sample | edit | train | judge | card | doctor | notebooks | grade | release.
+
+`python -m minidiff` is the same.
 
 Status: 0, it is done. 1, it could not be done (a file, the network, memory), or a check found something. 2, the
 arguments make no sense, or there are none. 130, stopped by Ctrl-C; 143, a training stopped by SIGTERM. 141, nobody
@@ -15,7 +17,7 @@ from typing import NoReturn, TextIO
 from . import __version__
 
 ROOMS = {"lab": "course", "sample": "show", "edit": "show", "train": "engine", "judge": "evaluation", "card": "show",
-         "doctor": "course", "notebooks": "course"}  # fmt: skip
+         "doctor": "course", "notebooks": "course", "grade": "course", "release": "course"}  # fmt: skip
 MEMORY = ("out of memory", "DefaultCPUAllocator", "allocate memory", "bad_alloc")  # in torch's RuntimeErrors
 
 

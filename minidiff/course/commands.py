@@ -1,6 +1,7 @@
-"""The commands `minidiff lab`, `minidiff doctor` and `minidiff notebooks`."""
+"""The commands `minidiff lab`, `minidiff doctor`, `minidiff notebooks`, `minidiff grade` and `minidiff release`."""
 
 import argparse
+import os
 from pathlib import Path
 
 
@@ -9,6 +10,8 @@ def add(commands) -> None:
     _add_lab(commands)
     _add_doctor(commands)
     _add_notebooks(commands)
+    _add_grade(commands)
+    _add_release(commands)
 
 
 def _add_lab(commands) -> None:
@@ -43,6 +46,27 @@ def _add_notebooks(commands) -> None:
     one.set_defaults(run=notebooks_command)
 
 
+def _add_grade(commands) -> None:
+    said = "Run notebooks that students handed in, apart from the tests and without network, and say what each earned."
+    one = commands.add_parser("grade", help="grade assignments", description=said)
+    one.add_argument("files", nargs="+", type=Path, help="notebooks, or folders of them")
+    one.add_argument("--visible", action="store_true", help="only run the checks that students see")
+    one.add_argument("--out", type=Path, metavar="FOLDER", help="keep feedback and grades.csv; a second run goes on")
+    one.add_argument("--json", action="store_true", help="print one line of JSON a notebook")
+    one.add_argument("--assignments", type=Path, metavar="FOLDER", help="with source/NAME (default: the course's)")
+    one.add_argument("--seconds", type=float, default=60.0, help="a notebook may take (default 60)")
+    one.add_argument("--memory", type=float, default=8.0, help="gigabytes a notebook may take (default 8)")
+    one.add_argument("--seed", type=int, help="of the tests (default: drawn, and told)")
+    one.set_defaults(run=grade_command)
+
+
+def _add_release(commands) -> None:
+    said = "Write release/NAME for each source/NAME: what students get, without solutions and hidden tests."
+    one = commands.add_parser("release", help="make assignments to hand out", description=said)
+    one.add_argument("folder", nargs="?", type=Path, help="with source/NAME (default: the course's assignments)")
+    one.set_defaults(run=release_command)
+
+
 def lab_command(a: argparse.Namespace) -> int:
     from . import copies, lab
 
@@ -61,3 +85,19 @@ def notebooks_command(a: argparse.Namespace) -> int:
     from . import notebooks  # Jupyter takes a second to import, so only who needs it pays for it
 
     return (notebooks.main_run if a.action == "run" else notebooks.main_check)(a.files)
+
+
+def grade_command(a: argparse.Namespace) -> int:
+    if os.name == "nt":
+        raise ValueError("minidiff grade needs Linux or macOS; on Windows, run it in WSL")
+    from .grading.grade import Limits
+    from .grading.report import main_grade
+
+    limits = Limits(a.seconds, min(20.0, a.seconds), a.memory, a.seed)
+    return main_grade(a.files, a.assignments, a.out, limits, hidden=not a.visible, plain=not a.json)
+
+
+def release_command(a: argparse.Namespace) -> int:
+    from .grading.release import main_release
+
+    return main_release(a.folder)

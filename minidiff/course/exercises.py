@@ -13,6 +13,7 @@ What is checked are properties (laws, limits, other shapes), so that any right a
 import ast
 import inspect
 import io
+import math
 import textwrap
 import traceback
 from collections.abc import Callable
@@ -74,10 +75,32 @@ def refuse_slips(got: Any, right: Any, slips: dict[str, Any], otherwise: str) ->
     _refuse_one(flat(got), flat(right), {said: flat(parts) for said, parts in slips.items()}, otherwise)
 
 
-def _refuse_one(got: Any, right: Tensor, slips: dict[str, Any], otherwise: str) -> None:
+def refuse_moments(
+    got: Any, mean: float, variance: float, slips: dict[str, tuple[float, float]], otherwise: str
+) -> None:
+    """Raise AssertionError unless random numbers have this mean and variance, within 5 standard errors each.
+
+    got: the draws, independent, as a tensor of any shape.
+    mean, variance: what they should have. Errors are those of Gaussian draws: a right answer fails once in a million.
+    slips: by the sentence that names it, the mean and the variance that each likely mistake gives.
+    otherwise: the sentence for anything else.
+    """
+    if not isinstance(got, Tensor) or got.numel() < 2:
+        raise AssertionError(f"it gives {described(got)}, where a tensor of draws is wanted.")
+    found, n = got.double(), got.numel()
+    seen = found.mean().item(), found.var().item()
+    near = lambda m, v: abs(seen[0] - m) <= 5 * math.sqrt(v / n) and abs(seen[1] - v) <= 5 * v * math.sqrt(2 / n)
+    if not found.isfinite().all():
+        raise AssertionError(f"not all of it is finite: {otherwise}")
+    if not near(mean, variance):
+        measured = f"here their mean is {seen[0]:.3g} and their variance {seen[1]:.3g}"
+        raise AssertionError(f"{next((said for said, wrong in slips.items() if near(*wrong)), otherwise)} ({measured})")
+
+
+def _refuse_one(got: Any, right: Any, slips: dict[str, Any], otherwise: str) -> None:
     if not isinstance(got, (int, float, Tensor)):
         raise AssertionError(f"it gives {described(got)}, where a number or a tensor is wanted.")
-    got = torch.as_tensor(got)
+    got, right = torch.as_tensor(got), torch.as_tensor(right, dtype=getattr(right, "dtype", torch.float64))
     if got.shape != right.shape:
         raise AssertionError(f"it gives shape {tuple(got.shape)}, wanted {tuple(right.shape)}: {otherwise}")
     if not _close(got, right):

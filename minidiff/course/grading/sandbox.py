@@ -1,0 +1,112 @@
+"""What a student's code may not do while it is graded. What it tries all the same is refused, and told.
+
+Python's audit hooks cannot be taken back, and see every file, process and connection that Python code opens; the limits
+are the system's own. Where the system lets us, the process also has no network and no sight of other processes.
+This keeps accidents and pranks away. It is no wall against somebody who breaks out of Python itself.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+STARTS = (
+    "subprocess.Popen",
+    "os.fork",
+    "os.forkpty",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.system",
+    "pty.spawn",
+)
+NETWORK = ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo",
+           "socket.gethostbyname", "urllib.Request")  # fmt: skip
+CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.chmod", "os.chown", "os.link", "os.symlink",
+           "os.truncate", "os.utime", "shutil.rmtree", "shutil.move", "os.setxattr")  # fmt: skip
+DEEP = ("ctypes.dlopen", "ctypes.dlsym", "ctypes.dlsym/handle", "ctypes.call_function", "ctypes.string_at",
+        "ctypes.cdata", "os.kill", "os.killpg", "gc.get_objects", "gc.get_referrers")  # fmt: skip
+PAIRS = ("os.rename", "os.link", "os.symlink", "shutil.move")  # events of two paths
+TOLD = {
+    **dict.fromkeys(STARTS, "start another program"),
+    **dict.fromkeys(NETWORK, "use the network"),
+    **dict.fromkeys(DEEP, "reach below Python"),
+}
+SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/System", "/Library", "/opt/homebrew")
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+FILE = 100_000_000  # bytes of a file that may be written, what is printed included
+
+
+def limit(memory: float, seconds: float) -> None:
+    """Set the system's limits: gigabytes of memory, seconds of the processor, FILE bytes a file, no core dump."""
+    for kind, most in (
+        (resource.RLIMIT_AS, int(memory * 1e9)),
+        (resource.RLIMIT_CPU, int(4 * seconds) + 10),
+        (resource.RLIMIT_FSIZE, FILE),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (most, most))
+
+
+@cache
+def alone() -> tuple[str, ...]:
+    """The words before a command that take its network and its sight of other processes away; none where refused."""
+    words = ("unshare", "--user", "--map-current-user", "--net", "--pid", "--fork", "--kill-child")
+    if not shutil.which(words[0]):
+        return ()
+    works = subprocess.run([*words, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=20).returncode == 0
+    return words if works else ()
+
+
+class Guard:
+    """From `close` on, refuses what no answer needs, and remembers it."""
+
+    def __init__(self, folder: Path, readable: list[str], secret: list[str]):
+        """folder: the only one in which files may be changed.
+        readable: folders that may be read, besides this Python and its libraries.
+        secret: folders within those that may not.
+        """
+        self.refused: list[str] = []
+        self.folder = [os.path.realpath(folder)]
+        python = (*SYSTEM, sys.prefix, sys.base_prefix, *sys.path)
+        self.readable = [os.path.realpath(one) for one in (str(folder), *readable, *python)]
+        self.secret = [os.path.realpath(one) for one in secret]
+
+    def close(self) -> None:
+        """Begin; there is no way back."""
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, given: tuple) -> None:
+        if event in TOLD:
+            self._refuse(TOLD[event])
+        if event == "open" or event in CHANGES:
+            writes = event != "open" or _writes(*given[1:])
+            paths: list[Any] = [path for path in given[: 1 + (event in PAIRS)] if not isinstance(path, int)]
+            for path in paths:
+                self._look(os.path.realpath(os.fsdecode(path)), writes)
+
+    def _look(self, path: str, writes: bool) -> None:
+        if _beneath(path, self.secret):
+            self._refuse("read the tests")
+        if writes and path != os.devnull and not _beneath(path, self.folder):
+            self._refuse("change files outside of its folder")
+        if not _beneath(path, self.readable):
+            self._refuse("read files outside of its folder")
+
+    def _refuse(self, what: str) -> None:
+        self.refused.append(what)
+        raise PermissionError(f"an assignment may not {what} while it is graded")
+
+
+def _beneath(path: str, roots: list[str]) -> bool:
+    return any(path == root or path.startswith(root.rstrip("/") + "/") for root in roots)
+
+
+def _writes(mode: str | None, flags: int | None) -> bool:
+    return bool(set(mode or "") & set("wax+")) or bool((flags or 0) & WRITING)
