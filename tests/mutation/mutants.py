@@ -124,6 +124,8 @@ TESTS = {  # which test files can tell, the quickest first
     "course.tasks.text_to_image": ("course/turns",),
     "course.tasks.adapters": ("course/turns",),
     "course.tasks.finding_and_filling": ("course/turns", "course/finding", "peers/finding_peers", "benchmarks/augmented"),
+    "course.tasks.cuda_image_generation": ("course/turns",),
+    "course.tasks.what_the_data_do": ("course/turns",),
     "course.tasks.transformers": ("course/turns", "benchmarks/transformers"),
     "course.grading.wire": ("course/grader", "course/assignments"),
     "course.grading.sandbox": ("course/grader",),
