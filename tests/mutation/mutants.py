@@ -118,6 +118,8 @@ TESTS = {  # which test files can tell, the quickest first
     "course.tasks.training_a_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.guidance": ("course/turns",),
     "course.tasks.judging_samples": ("course/turns",),
+    "course.inside": ("course/inside",),
+    "course.tasks.unet_and_first_images": ("course/turns",),
     "course.tasks.four_families": ("course/turns", "benchmarks/families"),
     "course.tasks.editing": ("course/turns", "course/editing"),
     "course.tasks.latent_diffusion": ("course/turns", "benchmarks/latents"),
