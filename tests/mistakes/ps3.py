@@ -121,7 +121,7 @@ def carry(x, t, s, schedule, mean, std):
     (a, b), (c, d) = evaluate(schedule, t), evaluate(schedule, s)
     return c * mean + (c * std + d) / (a * std + b) * (x - a * mean)
 
-# %% heun: one look only
+# %% heun: one evaluation only
 def heun(predict, x, t, s, schedule):
     (alpha_t, sigma_t), (alpha_s, sigma_s) = evaluate(schedule, t), evaluate(schedule, s)
     return alpha_s * (x / alpha_t + (sigma_s / alpha_s - sigma_t / alpha_t) * predict(x, t)[1])
@@ -134,7 +134,7 @@ def heun(predict, x, t, s, schedule):
         slope = (slope + predict(x, s)[1]) / 2
     return alpha_s * (x / alpha_t + way * slope)
 
-# %% heun: the second look should be at time s
+# %% heun: the second slope should be at time s
 def heun(predict, x, t, s, schedule):
     (alpha_t, sigma_t), (alpha_s, sigma_s) = evaluate(schedule, t), evaluate(schedule, s)
     way, slope = sigma_s / alpha_s - sigma_t / alpha_t, predict(x, t)[1]
@@ -150,7 +150,7 @@ def heun(predict, x, t, s, schedule):
         slope = slope + predict(alpha_s * (x / alpha_t + way * slope), s)[1]
     return alpha_s * (x / alpha_t + way * slope)
 
-# %% heun: one look is enough
+# %% heun: one evaluation is enough
 def heun(predict, x, t, s, schedule):
     (alpha_t, sigma_t), (alpha_s, sigma_s) = evaluate(schedule, t), evaluate(schedule, s)
     way, slope = sigma_s / alpha_s - sigma_t / alpha_t, predict(x, t)[1]
@@ -227,17 +227,17 @@ def translate(first, second, x, times, schedule):
         x = heun(second, x, t, s, schedule)
     return noise, x
 
-# %% translate: steps with one look
+# %% translate: steps with one evaluation
 def translate(first, second, x, times, schedule):
-    def look(predict, x, t, s):
+    def ddim_step(predict, x, t, s):
         (x0, eps), (alpha, sigma) = predict(x, t), evaluate(schedule, s)
         return alpha * x0 + sigma * eps
 
     for t, s in zip(times, times[1:]):
-        x = look(first, x, t, s)
+        x = ddim_step(first, x, t, s)
     noise, back = x, times[::-1]
     for t, s in zip(back, back[1:]):
-        x = look(second, x, t, s)
+        x = ddim_step(second, x, t, s)
     return noise, x
 
 # %% translate: the way down begins at the noise
