@@ -265,3 +265,10 @@ def ancestral(predict, shape, betas, large, generator):
     for k in range(len(betas), 0, -1):
         x = step(predict, x, k, betas, large, generator)
     return x + betas[0].sqrt() * torch.randn(shape, generator=generator, dtype=torch.float64)
+
+# %% ancestral: to begin with should have variance 1
+def ancestral(predict, shape, betas, large, generator):
+    x = betas[-1].sqrt() * torch.randn(shape, generator=generator, dtype=torch.float64)
+    for k in range(len(betas), 0, -1):
+        x = step(predict, x, k, betas, large, generator)
+    return x
