@@ -24,6 +24,7 @@ def share_below(mixture: Mixture, x: Tensor) -> Tensor:
 
 def quantile(mixture: Mixture, u: Tensor) -> Tensor:
     """The x below which lies the share u, each (n,), within [-12, 12]: F, turned round by bisection."""
+    assert isinstance(mixture, Mixture), "quantile wants the mixture first, and then the share."
     low, high = torch.full_like(u, -12.0), torch.full_like(u, 12.0)
     for _ in range(60):
         middle = (low + high) / 2
@@ -191,7 +192,6 @@ def sub_vp(mine) -> None:
         "a 2 is missing: -2 f sigma^2 is b sigma^2.": 0.625,
         "that is g over the root of b: g^2 over b is asked for.": 0.75**0.5,
         "that is for alpha = 1/2: it is alpha^2 that is 1/2.": 1 - 0.5**4,
-        "it should be positive: sigma grows, since alpha falls.": -0.75,
     }, "sigma' = b alpha^2; put it, sigma = 1 - alpha^2 and f = -b/2 into the box.")  # fmt: skip
 
 
