@@ -109,5 +109,6 @@ def _page(question: Question) -> str:
 
 
 def _marked(text: str) -> str:
-    """A text as HTML; what stands between backquotes is code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+    """A text as HTML: what stands between backquotes is code, and x_t has an index."""
+    shown = {"`": "<code>{}</code>", "_": "<sub>{}</sub>"}
+    return re.sub(r"`[^`]+`|_\w+", lambda it: shown[it[0][0]].format(it[0].strip("`_")), html.escape(text, quote=False))
