@@ -16,8 +16,12 @@ import ipywidgets
 from ..refusals import choice
 
 FOLDER = Path(__file__).with_name("quizzes")
-# ipywidgets gives each choice one line, however long it is
-STYLE = "<style>.minidiff-quiz .widget-radio-box label {height: auto; line-height: 1.5; white-space: normal}</style>"
+STYLE = """<style>
+.minidiff-quiz .widget-html-content {line-height: 1.5}
+.minidiff-quiz .widget-radio-box label {display: flex; flex-flow: row-reverse; justify-content: flex-end; height: auto;
+    line-height: 1.5; white-space: normal}
+.minidiff-quiz .widget-radio-box input {flex: none; margin: 0 0.6em 0 0}
+</style>"""  # ipywidgets gives each choice one line, however long it is
 
 
 class Choice(NamedTuple):
