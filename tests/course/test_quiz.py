@@ -182,7 +182,13 @@ def test_a_choice_is_answered_by_its_explanation(monkeypatch):
             assert choice.why.split(",")[0].split("_")[0] in said.value and 'role="status"' in said.value
             assert ("<b>Right.</b>" in said.value) == choice.right == ("Not this one" not in said.value)
         radio.index = None  # nobody's click, and nothing breaks
-    assert "application/vnd.jupyter.widget-view+json" in one._repr_mimebundle_()
+    view = {"version_major": 2, "version_minor": 0, "model_id": one.box.model_id}
+    assert one._repr_mimebundle_()["application/vnd.jupyter.widget-view+json"] == view
+    style, *parts = one.box.children
+    assert "minidiff-quiz" in one.box._dom_classes and style.value.count(".minidiff-quiz ") == 3
+    assert [part.value[:10] for part in parts[::3]] == [f"<b>{number}.</b> " for number in range(1, 6)]
+    assert list(parts[1::3]) == one.choices and list(parts[2::3]) == one.said
+    assert {radio.layout.width for radio in one.choices} == {"auto"}  # or long choices would be cut short
 
 
 class Tree(html.parser.HTMLParser):
