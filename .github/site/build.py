@@ -233,9 +233,18 @@ def _module(home: str, module: object, names: list[str]) -> str:
         kind, members = ("class", ["   :members:"]) if inspect.isclass(one) else ("function", [])
         if inspect.isclass(one) and issubclass(one, Exception):
             kind, members = "exception", []
-        parts += [f".. auto{kind}:: minidiff.{name}", *members, ""]
-        if one.__name__ != name:  # a second name, which autodoc only points on from
-            parts += [f".. auto{kind}:: {one.__module__}.{one.__name__}", *members, ""]
+        if one.__name__ == name:
+            parts += [f".. auto{kind}:: minidiff.{name}", *members, ""]
+        else:  # a second name; the first stands before it, or the pages of source would lead to the second
+            where = f"{one.__module__}.{one.__name__}"
+            parts += [f".. auto{kind}:: {where}", *members, ""]
+            parts += [
+                f".. py:{kind}:: {name}",
+                "   :module: minidiff",
+                "",
+                f"   Another name of :py:obj:`{where}`.",
+                "",
+            ]
     return "\n".join(parts)
 
 

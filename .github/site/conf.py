@@ -56,7 +56,7 @@ def _parameters(rows: list[str]) -> list[str]:
     for row in rows:
         name, colon, said = row.partition(": ")
         if colon and not row.startswith(" ") and re.fullmatch(r"[\w, ]{1,40}", name):
-            made.append(f":{name}: {plain(said)}")
+            made += [f"``{name}``", f"    {plain(said) or '...'}"]
         else:
             made.append(f"    {plain(row.strip())}")
     return [*made, ""]
