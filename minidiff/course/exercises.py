@@ -34,7 +34,7 @@ def attempt(check: Callable[[Answer], None], mine: Answer, otherwise: Answer) ->
 
     check: a function of the answer that returns nothing if it is right, and else raises AssertionError with what is
         wrong and what to look at next. The first line of its docstring says what to write.
-    mine: what the reader wrote; `...` in it is still to be written.
+    mine: what the reader wrote, a function or a class; `...` in it is still to be written.
     otherwise: a right one.
     """
     function("check", check, mine)
@@ -126,8 +126,19 @@ def _close(got: Tensor, other: Any) -> bool:
     return got.shape == other.shape and torch.allclose(got.double(), other.double(), rtol=1e-3, atol=1e-6)
 
 
+def _functions(answer: Callable) -> list[Callable]:
+    """What the reader wrote: the answer itself, or the methods of a class."""
+    return (
+        [part for part in vars(answer).values() if inspect.isfunction(part)] if isinstance(answer, type) else [answer]
+    )
+
+
 def _unwritten(answer: Callable) -> bool:
     """Whether `...` stands in it for a value or a statement; as an index, x[..., 0], it is code."""
+    return any(map(_dotted, _functions(answer)))
+
+
+def _dotted(answer: Callable) -> bool:
     code = getattr(answer, "__code__", None)
     if code is None:
         return answer is None or answer is ...
@@ -141,9 +152,11 @@ def _unwritten(answer: Callable) -> bool:
 
 
 def _raised(error: Exception, answer: Callable) -> str:
-    """What happened, and in which line of the answer."""
-    code = getattr(answer, "__code__", None)
-    found = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code is code]
-    where = f" in its line {found[-1] - code.co_firstlineno + 1}" if code and found else ""
+    """What happened, and in which line of the answer, or of a method of it."""
+    codes, found = [getattr(part, "__code__", None) for part in _functions(answer)], ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if (code := frame.f_code) in codes:
+            number = line - code.co_firstlineno + 1
+            found = f" in line {number} of {code.co_name}" if isinstance(answer, type) else f" in its line {number}"
     said = " ".join(str(error).split()) or "no reason given"
-    return f"it raised {type(error).__name__}{where} ({said if len(said) <= 160 else said[:157] + '...'})."
+    return f"it raised {type(error).__name__}{found} ({said if len(said) <= 160 else said[:157] + '...'})."

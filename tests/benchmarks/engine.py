@@ -3,7 +3,8 @@
     python -m tests.benchmarks.engine --preset fashion-quick
 
 Images a second of `train`, after a warm-up (in which torch.compile works, where it is used); the share of the machine's
-own speed, which is that of one large matrix product in the same precision. The work of an image is counted, not
+own speed, which is that of a large matrix product or convolution in the same precision, whichever is faster (on AMD's
+processors it is the convolution, by more than twice). The work of an image is counted, not
 guessed: torch's counter of floating-point operations, a multiplication and an addition each for one, over the forward
 and the backward pass of the network. Runs on a GPU where there is one; it has been run on a CPU only.
 """
@@ -42,13 +43,18 @@ def work(training: runs.Training) -> float:
 
 
 def ceiling(dtype: torch.dtype) -> float:
-    """Operations a second of a large matrix product: the best of ten."""
-    n = 8192 if DEVICE.type == "cuda" else 2048
-    a, b, best = torch.randn(n, n, device=DEVICE, dtype=dtype), torch.randn(n, n, device=DEVICE, dtype=dtype), 0.0
-    for _ in range(10):
-        begun = settled()
-        a @ b
-        best = max(best, 2 * n**3 / (settled() - begun))
+    """Operations a second of a large matrix product or a convolution, the faster one: the best of ten each."""
+    large, best = DEVICE.type == "cuda", 0.0
+    n, images = (8192, 1024) if large else (2048, 64)
+    a, b = torch.randn(2, n, n, device=DEVICE, dtype=dtype)
+    layer = torch.nn.Conv2d(128, 128, 3, padding=1, device=DEVICE, dtype=dtype).requires_grad_(False)
+    maps = torch.randn(images, 128, 14, 14, device=DEVICE, dtype=dtype)
+    layer, maps = (part.to(memory_format=torch.channels_last) for part in (layer, maps))
+    for run, flops in ((lambda: a @ b, 2 * n**3), (lambda: layer(maps), 2 * 9 * 128**2 * 14**2 * images)):
+        for _ in range(10):
+            begun = settled()
+            run()
+            best = max(best, flops / (settled() - begun))
     return best
 
 
@@ -73,7 +79,7 @@ def main() -> None:
     last(islice(losses, options.steps))
     rate = options.steps * batch / (settled() - begun)
     print(f"training   {rate:10.0f} images a second; {flops / 1e6:.0f} MFLOP an image, so {rate * flops / 1e12:.3f} TFLOP/s, "
-          f"{rate * flops / peak:.0%} of the {peak / 1e12:.2f} TFLOP/s of a matrix product")  # fmt: skip
+          f"{rate * flops / peak:.0%} of the {peak / 1e12:.2f} TFLOP/s of a product or convolution")  # fmt: skip
     number = options.samples or (10_000 if DEVICE.type == "cuda" else 200)
     average = training.run.average
     noise = start(average.schedule, 1.0, (number, *training.data.x.shape[1:]), torch.Generator().manual_seed(0)).to(

@@ -1,4 +1,4 @@
-"""The benchmark behind notebook 17's figure of quality against data, in small: its parts, and a record from end to end."""
+"""The benchmark behind notebook 17b's figure of quality against data, in small: its parts, and a record from end to end."""
 
 import json
 import sys

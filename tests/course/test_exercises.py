@@ -47,7 +47,31 @@ def careless(x):
     return y.no_such_thing
 
 
+class Stub:
+    """A class whose method is to be written, and may hold dots as an index."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __float__(self):
+        return ...
+
+
+class Careless(Stub):
+    def __init__(self, x):
+        super().__init__(x)
+        self.x = x * 2
+        self.x.no_such_thing()
+
+
+class Twice(float):
+    def __new__(cls, x):
+        return 2 * x[..., :] if torch.is_tensor(x) else 2 * x
+
+
 @pytest.mark.parametrize("mine, told", [
+    (Stub, "to do  Stub: write twice x. Until"),
+    (Careless, "not yet  Careless: it raised AttributeError in line 4 of __init__ ('float' object has no attribute"),
     (stub, "to do  stub: write twice x. Until then the notebook goes on with minidiff's own.\n"),
     (lambda x: ..., "to do  <lambda>: write twice x. Until"),
     (lambda x: x, "not yet  <lambda>: twice one: this run gave 1, wanted 2 (allowed difference 0.002). Until"),
@@ -61,7 +85,7 @@ def test_what_is_not_right_is_told_and_not_used(mine, told, capsys):
     assert said.startswith(told) and said.count("\n") == 1
 
 
-@pytest.mark.parametrize("mine", [named, lambda x: x * 2, ours])
+@pytest.mark.parametrize("mine", [named, lambda x: x * 2, ours, Twice])
 def test_what_is_right_is_used_however_it_is_written(mine, capsys):
     assert attempt(doubles, mine, otherwise=stub) is mine
     assert capsys.readouterr().out == f"yours  {mine.__name__} is right, and the notebook goes on with it.\n"
