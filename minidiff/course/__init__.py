@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .checks import check, check_between, check_that
     from .exercises import attempt
+    from .ladder import diagnose
 
-__all__ = ["attempt", "check", "check_between", "check_that"]
+__all__ = ["attempt", "check", "check_between", "check_that", "diagnose"]
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any name for a public one
 
     def __getattr__(name: str):
         """A check or an attempt, imported when asked for (PEP 562): `minidiff doctor` must run without torch."""
         if name in __all__:
-            from . import checks, exercises
+            from importlib import import_module
 
-            return getattr(exercises if name == "attempt" else checks, name)
+            home = {"attempt": "exercises", "diagnose": "ladder"}.get(name, "checks")
+            return getattr(import_module(f".{home}", __name__), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -193,6 +193,9 @@ CALLS = {  # name -> function, and its arguments
     "snr_rate": (losses.snr_rate, ON_COSINE | ONE_T),
     "uniform_angle": (after(losses.uniform_angle, 5, seed()), ON_COSINE),
     "lognormal": (after(losses.lognormal, 5, seed()), ON_COSINE | {"mean": number(-0.5), "std": number(1.2)}),
+    "diagnose": (minidiff.diagnose, {"points": numbers(torch.randn(120, 2)), "schedule": maybe(schedule, cosine)}
+                 | {"step": maybe(step, minidiff.ddim_step), "loss": maybe(kind("network"), minidiff.denoising_loss)}
+                 | {"denoiser": maybe(kind("network"), EXACT), "seed": whole(0)}),
     # samplers
     "sample": (lambda **given: minidiff.last(minidiff.sample(**given)), {"step": step(minidiff.ddim_step)}
                | {"denoiser": denoiser(EXACT), "x": samples(X), "times": times(TIMES)} | RANDOM),

@@ -129,6 +129,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.tasks.cuda_image_generation": ("course/turns",),
     "course.tasks.what_the_data_do": ("course/turns",),
     "course.tasks.transformers": ("course/turns", "benchmarks/transformers"),
+    "course.ladder": ("course/diagnose",),
     "course.grading.wire": ("course/grader", "course/assignments"),
     "course.grading.sandbox": ("course/grader",),
     "course.grading.worker": ("course/grader",),
