@@ -74,7 +74,16 @@ def test_the_minutes_of_the_teachers_plans_are_those_of_the_table():
     assert len(text.split()) < 2_500
 
 
-PAGES = [ROOT / name for name in ("README.md", ".github/CONTRIBUTING.md", "tests/README.md", "minidiff/README.md", "notebooks/instructors.md")]
+PAGES = [
+    ROOT / name
+    for name in (
+        "README.md",
+        ".github/CONTRIBUTING.md",
+        "tests/README.md",
+        "minidiff/README.md",
+        "notebooks/instructors.md",
+    )
+]
 
 
 @functools.cache
