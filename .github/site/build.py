@@ -29,7 +29,7 @@ LINK = re.compile(r"(?<=\]\()[^)\s]+(?=\))")
 PARTS = (("", "One idea, exactly"), ("12", "Pictures"), ("17", "Speed, latents, words"))  # by their first notebook
 PAGES = {  # a page of the site by its file in the repository
     "README.md": "index.md", ".github/CONTRIBUTING.md": "contributing.md", "minidiff/README.md": "minidiff/README.md",
-    "notebooks/instructors.md": "notebooks/instructors.md",
+    "notebooks/glossary.md": "notebooks/glossary.md", "notebooks/instructors.md": "notebooks/instructors.md",
 }  # fmt: skip
 FETCH = """\
 # In Colab this cell fetches the course, its data and what it needs: about a minute. Run it first.
@@ -92,6 +92,9 @@ class Pages:
         sets = sorted((ROOT / "notebooks/assignments/release").glob("*/*.ipynb"))
         self.sets = [path.relative_to(ROOT).as_posix() for path in sets]
         self.data = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "data").glob("**/README.md"))]
+        front = (ROOT / "README.md").read_text()
+        self.first = front.index("\n## ", front.index("\n## The notebooks") + 1) + 1  # where its second page begins
+        self.later = {_slug(title) for title in re.findall(r"^#+ (.*)", front[self.first :], re.M)}
         same = {name: name for name in (*self.notebooks, *self.sets, *self.data)}
         self.pages = {name: page for name, page in (PAGES | same).items() if (ROOT / name).exists()}
 
@@ -121,6 +124,8 @@ class Pages:
             place = f"#{place}" * bool(place)
             if (ROOT / file / "README.md").exists():
                 file += "/README.md"
+            if file == "README.md" and place[1:] in self.later:
+                return posixpath.relpath("library.md", posixpath.dirname(page) or ".") + place
             if file.endswith((".png", ".gif", ".apng")):
                 (self.source / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / file, self.source / file)
@@ -168,8 +173,7 @@ class Pages:
     def front(self) -> None:
         """The README as two pages, cut after its notebooks, and the table of contents."""
         text = (ROOT / "README.md").read_text()
-        first = text.index("\n## ", text.index("\n## The notebooks") + 1) + 1
-        here, there = text[:first], "# Beyond the notebooks\n\n" + text[first:]
+        here, there = text[: self.first], "# Beyond the notebooks\n\n" + text[self.first :]
         here = self.linked(here, "README.md", "index.md").replace("](#", "](library.md#")
         self.put("library.md", self.linked(there, "README.md", "library.md"))
         self.put("index.md", here + "\n" + self.contents())
@@ -182,10 +186,11 @@ class Pages:
         for (_, caption), begin, end in zip(PARTS, starts, [*starts[1:], None], strict=True):
             trees.append((caption, [(_short(ROOT / name), name) for name in self.notebooks[begin:end]]))
         trees.append(("Problem sets", [(_short(ROOT / name), name) for name in self.sets]))
-        kit = [("For teachers", "notebooks/instructors.md")] * ("notebooks/instructors.md" in self.pages)
-        library = [("Commands, own pictures, GPUs", "library.md"), ("The public names", "api/index.rst"),
-                   ("The map of the package", "minidiff/README.md"), ("The data", "data/README.md")]  # fmt: skip
-        trees.append(("The library", [*library, *kit, ("Contributing", "contributing.md")]))
+        more = [("Glossary", "notebooks/glossary.md"), ("For teachers", "notebooks/instructors.md"),
+                ("Commands, own pictures, GPUs", "library.md"), ("The public names", "api/index.rst"),
+                ("The map of the package", "minidiff/README.md"), ("The data", "data/README.md"),
+                ("Contributing", "contributing.md")]  # fmt: skip
+        trees.append(("Beside the course", more))
         text = "\n".join(_tree(caption, entries) for caption, entries in trees)
         cards = [name.removeprefix("data/") for name in self.data if name != "data/README.md"]
         (self.source / "data/README.md").open("a").write("\n" + _tree("", [("", name) for name in cards]))
@@ -210,6 +215,10 @@ class Pages:
 
 def _place(one: object) -> tuple[str, int]:
     return str(inspect.getsourcefile(one)), inspect.getsourcelines(one)[1]
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-")
 
 
 def _short(path: Path) -> str:
