@@ -150,3 +150,21 @@ def test_what_colab_opens_begins_with_the_cell_that_fetches(built):
         assert [cell.source for cell in book.cells[1:]] == [cell.source for cell in nbformat.read(path, 4).cells]
         assert not any(cell.get("outputs") for cell in book.cells)
         json.loads((built / "colab" / path.name).read_text())
+
+
+def test_slides_keep_every_figure_and_no_solution():
+    """A section begins a column; what is folded is left out."""
+    spec = importlib.util.spec_from_file_location("slides", ROOT / ".github/site/slides.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    for path in NOTEBOOKS:
+        book = json.loads(path.read_bytes())
+        found = made.slides(json.loads(path.read_bytes()))
+        nbformat.validate(found)
+        count = lambda one: sum(
+            "image/png" in out.get("data", {}) for c in one["cells"] for out in c.get("outputs", [])
+        )
+        assert count(found) == count(book)
+        assert not any("<details" in cell["source"] for cell in found["cells"] if cell["cell_type"] == "markdown")
+        kinds = [cell["metadata"]["slideshow"]["slide_type"] for cell in found["cells"]]
+        assert kinds[0] == "slide" and kinds.count("slide") > 5
