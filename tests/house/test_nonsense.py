@@ -19,6 +19,7 @@ from torch import Tensor, nn
 import minidiff
 from minidiff import conditions, course, data, engine, estimates, evaluation, losses, networks, notation, schedules
 from minidiff.course.live import Lever, live
+from minidiff.course.multiple_choice import Quiz, questions
 from minidiff.evaluation import metrics
 from minidiff.show import pad, pixels, plots, widgets
 from minidiff.show import samples as shown
@@ -415,6 +416,9 @@ CALLS = {  # name -> function, and its arguments
     "check_that": (course.check_that, {"name": text("a"), "condition": kind("True", AssertionError)(True)}),
     "attempt": (course.attempt, {"check": function(lambda answer: None), "mine": anything(abs)}
                 | {"otherwise": anything(abs)}),
+    "quiz": (course.quiz, {"name": name("07")}),
+    "Quiz": (Quiz, {"name": name("07")}),
+    "questions": (questions, {"name": name("07")}),
 }  # fmt: skip
 ABSENT = {
     "cifar10": [data.DataError],
@@ -426,6 +430,8 @@ EXEMPT = {
     "Estimate": "holds what it is given",
     "Operator": "holds what it is given",
     "Scene": "holds what it is given, and render looks at it",
+    "Choice": "holds what it is given",
+    "Question": "holds what it is given",
     "Thing": "holds what it is given, and render looks at it",
     "Panel": "is matplotlib's, and made by panels",
     "nulls_of": "asks anything for what it declares",
@@ -441,6 +447,7 @@ OPEN = (
     "show.widgets",
     "show.pad",
     "course.live",
+    "course.multiple_choice",
 )  # modules without a list
 
 

@@ -138,6 +138,8 @@ TESTS = {  # which test files can tell, the quickest first
     "course.grading.report": ("course/grader",),
     "course.notebooks": ("house/hygiene", "course/notebooks"),
     "course.live": ("show/toys", "house/nonsense"),
+    "course.multiple_choice": ("course/quiz", "house/nonsense"),
+    "course.questions": ("course/questions", "house/nonsense"),
     "course.lab": ("house/cli", "house/surroundings", "course/copies"),
     "course.copies": ("course/copies",),
     "course.doctor": ("course/doctor",),
