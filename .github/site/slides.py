@@ -57,7 +57,7 @@ def slides(book: dict) -> dict:
             cells += [
                 _slide(cell | {"source": part.strip()}, number) for number, part in enumerate(parts) if part.strip()
             ]
-        elif cell["cell_type"] == "code" and not re.match(r"(import|from) ", text):
+        elif cell["cell_type"] == "code" and (cell["outputs"] or not re.match(r"(import|from) ", text)):
             cells += _code(cell)
     cells[0]["source"] += f"\n\n{STYLE}"
     return book | {"cells": cells}
