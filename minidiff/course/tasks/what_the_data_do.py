@@ -25,7 +25,7 @@ def copies(mine) -> None:
         near, apart = (part / part.square().mean().sqrt() for part in jitter)
         x[3], x[6], x[5], x[7] = x[0], x[0], x[1] + 0.07 * near, x[2] + 0.11 * apart
         _numbers(mine(x, 0.1), [3, 5, 6], {
-            "every image is accused, by its distance 0 to itself or by zeros that tril wrote: (gaps < tolerance).tril(-1).":
+            "every image is accused, by its distance 0 to itself or by zeros of tril: (gaps < tolerance).tril(-1).":
                 [*range(8)],
             "originals are accused with their copies: only what came later should go, tril(-1).": [0, 1, 3, 5, 6],
             "these are the originals: the later one of each pair should go.": [0, 1, 3],
