@@ -46,6 +46,8 @@ def ran(net: nn.Module, *given: Tensor, hint: str) -> Tensor:
     """What it answers; AssertionError with the hint where shapes do not fit."""
     try:
         return net(*given)
+    except NotImplementedError as error:
+        raise AssertionError("a list of blocks cannot be called: take one of it, as in self.up[0](h, emb).") from error
     except RuntimeError as error:
         said = " ".join(str(error).split())
         raise AssertionError(f"{hint} ({said[:100]}{'...' * (len(said) > 100)})") from error
@@ -71,7 +73,9 @@ def block(mine) -> None:
                 out(b.norm2(h * (1 + scale) + shift)),
             "self.norm2 is missing: normalise h before it is scaled.": out(h * (1 + scale) + shift),
             "x is missing: the block adds to what passes through it.": b.conv2(F.silu(full)),
-            "the bend is missing: F.silu comes before the second convolution too.": b.skip(x) + b.conv2(full),
+            "the nonlinearity is missing: F.silu comes before the second convolution too.": b.skip(x) + b.conv2(full),
+            "F.silu comes after scale and shift, not before.": b.skip(x) + b.conv2(F.silu(n) * (1 + scale) + shift),
+            "what passes through is x, not h.": full + b.conv2(F.silu(full)),
         }, "it should be skip(x) + conv2(silu(norm2(h) * (1 + scale) + shift)).")  # fmt: skip
 
 
@@ -79,10 +83,10 @@ def wired(net, x: Tensor, level: Tensor, y: Tensor, kind: str = "") -> Tensor:
     """A U-Net's answer, with one thing done in another way.
 
     net, x, level, y: as it is called.
-    kind: what is done otherwise, "turned", "stem", "twice" or "apart".
+    kind: what is done otherwise, "turned", "stem", "twice", "apart", "none" or "added".
     """
     emb, stem = F.silu(net.condition(level, y, len(x))), net.stem(F.pixel_unshuffle(x, 2))
-    side = net.down[0](stem, emb)
+    side = {"none": stem, "added": stem + net.down[0](stem, emb)}.get(kind, net.down[0](stem, emb))
     first = h = net.shrink(side)
     for b in net.deep:
         h = b(first, emb) if kind == "apart" else h + b(h, emb) if kind == "twice" else b(h, emb)
@@ -96,7 +100,7 @@ def unet(mine) -> None:
     """write the three missing lines of forward: the way down, the deep blocks, and both arms side by side."""
     net, theirs = spoken(lambda: mine(16, 24, 2), 0), OurUNet(16, 24, 2).double()
     theirs.load_state_dict(net.state_dict())
-    hint = "the last block wants h and side one behind the other, 2 * width channels: torch.cat([h, side], 1)."
+    hint = "channels do not fit: a deep block takes what the one before made, the last block torch.cat([h, side], 1)."
     for size in (28, 12):
         x, level, y = normal(3, 1, size, size, seed=size), torch.tensor([0.1, 0.5, 0.9]).double(), torch.arange(3) + 8
         got = ran(net, x, level, y, hint=hint)
@@ -110,6 +114,8 @@ def unet(mine) -> None:
             "the arms have changed places: what comes up from the deep half stands first.": "turned",
             "the skip carries what the stem made: it should carry what the block on the way down makes of it.": "stem",
             "a deep block adds by itself: h = block(h, emb), without another h.": "twice",
+            "the block on the way down is not used: side = self.down[0](h, emb).": "none",
+            "the block on the way down adds by itself, without another h.": "added",
             "each deep block gets the same map: hand h on from block to block.": "apart",
         }.items()}, "side = down(h), h = block(h, emb) for each deep block, then torch.cat([h, side], 1).")  # fmt: skip
 
@@ -123,6 +129,9 @@ def floors(mine) -> None:
             "drawn twice: nobody can know the fresh noise, so alpha^2 is added.": (sigma**2 * V, sign),
             "drawn twice: variances add with the squares of their factors, alpha^2 too.": (alpha + sigma**2 * V, sign),
             "drawn twice: the factor of x0 comes in squared, so it is sigma^2 V.": (alpha**2 + sigma * V, sign),
+            "drawn twice: the fresh noise has variance 1, not V.": ((alpha**2 + sigma**2) * V, sign),
+            "wrong sign: the noise holds x0 as well. Put in eps = (x_t - alpha x0) / sigma.": (twice, sigma**2 * V),
+            "wrong sign: the two factors of x0 are -alpha^2 / sigma and sigma.": (twice, (sigma - alpha) ** 2 * V),
             "wrong sign: the factor of x0 comes in squared.": (twice, abs(sigma**2 - alpha**2) / sigma * V),
             "wrong sign: sigma stands below, so it is squared too.": (twice, (sigma**2 - alpha**2) ** 2 * V / sigma),
             "wrong sign: that is the floor of the right lesson.": (twice, V / sigma**2),
@@ -166,6 +175,7 @@ def wide(mine) -> None:
     """put your number in place of the dots."""
     refuse_slips(mine(), torch.tensor(82.0), {
         "that is the view with two blocks, or with one convolution a block: each has two.": 50.0,
+        "two blocks more have four convolutions, not two.": 66.0,
         "the stacked pixels are a view of 2 to begin with.": 80.0,
         "the convolution that goes down adds one step of the half-size grid, 4 pixels.": 78.0,
         "a kernel reaches to both sides: each layer adds two steps, not one.": 42.0,
