@@ -10,11 +10,11 @@ from contextlib import contextmanager
 
 import nbformat
 import pytest
-import turns
 
 from minidiff.course.grading import grade as grading
 from minidiff.course.grading.release import about, folder, is_test, released, sources
 from minidiff.course.grading.wire import Wire
+from tests import turns
 
 SOURCES = sources(folder())
 NAMES = sorted(SOURCES)
