@@ -20,7 +20,8 @@ def seeded(seed: int) -> torch.Generator:
 def page(lines: Sequence[str], title: str, columns: int = 1):
     """Lines of text as a figure, column by column."""
     rows = math.ceil(len(lines) / columns)
-    figure, ax = plots.panels(height=0.22 * rows + 0.35, title=title)
+    figure, _ = plots.panels(height=0.22 * rows + 0.35, title=title)
+    ax = figure.axes[0]
     for k, line in enumerate(lines):
         ax.text(k // rows / columns, -(k % rows), line, family="monospace", fontsize=9)
     ax.set(xlim=(0, 1), ylim=(0.5 - rows, 0.8))
