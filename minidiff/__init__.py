@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .course import diagnose
     from .data import (  # type: ignore[no-redef]  # scenes is a module too
         Data,
         DataError,
@@ -99,6 +100,7 @@ __all__ = [
     "ddnm",
     "ddpm_step",
     "denoising_loss",
+    "diagnose",
     "dpm_solver_2m",
     "dpm_solver_3m",
     "dps",
@@ -163,7 +165,7 @@ __all__ = [
 
 HOMES = (  # where the public names come from, in reading order
     ".schedules", ".predictions", ".exact", ".losses", ".samplers", ".solvers", ".guidance", ".inverse", ".likelihood",
-    ".notation", ".networks", ".data", ".engine",
+    ".notation", ".networks", ".data", ".engine", ".course.ladder",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any name for a public one

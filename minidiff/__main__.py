@@ -1,4 +1,4 @@
-"""The command line: minidiff lab | sample | edit | train | judge | card | doctor | notebooks | grade | release.
+"""Commands: minidiff lab | sample | edit | train | judge | card | doctor | notebooks | grade | release | questions.
 
 `python -m minidiff` is the same.
 
@@ -17,7 +17,8 @@ from typing import NoReturn, TextIO
 from . import __version__
 
 ROOMS = {"lab": "course", "sample": "show", "edit": "show", "train": "engine", "judge": "evaluation", "card": "show",
-         "doctor": "course", "notebooks": "course", "grade": "course", "release": "course"}  # fmt: skip
+         "doctor": "course", "notebooks": "course", "grade": "course", "release": "course",
+         "questions": "course"}  # fmt: skip
 MEMORY = ("out of memory", "DefaultCPUAllocator", "allocate memory", "bad_alloc")  # in torch's RuntimeErrors
 
 

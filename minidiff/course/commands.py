@@ -1,4 +1,4 @@
-"""The commands `minidiff lab`, `minidiff doctor`, `minidiff notebooks`, `minidiff grade` and `minidiff release`."""
+"""The commands `minidiff lab`, `doctor`, `notebooks`, `grade`, `release` and `questions`."""
 
 import argparse
 import os
@@ -12,6 +12,7 @@ def add(commands) -> None:
     _add_notebooks(commands)
     _add_grade(commands)
     _add_release(commands)
+    _add_questions(commands)
 
 
 def _add_lab(commands) -> None:
@@ -67,6 +68,15 @@ def _add_release(commands) -> None:
     one.set_defaults(run=release_command)
 
 
+def _add_questions(commands) -> None:
+    said = "Write questions to compute by hand, with numbers drawn by a seed, and their key: pages to print."
+    one = commands.add_parser("questions", help="write sheets of questions and their key", description=said)
+    one.add_argument("--seed", type=int, default=0, help="of the numbers (default 0)")
+    one.add_argument("--variants", type=int, default=1, help="sheets, each with its own numbers (default 1)")
+    one.add_argument("--out", type=Path, default=Path("questions"), metavar="FOLDER", help="new (default: questions)")
+    one.set_defaults(run=questions_command)
+
+
 def lab_command(a: argparse.Namespace) -> int:
     from . import copies, lab
 
@@ -101,3 +111,9 @@ def release_command(a: argparse.Namespace) -> int:
     from .grading.release import main_release
 
     return main_release(a.folder)
+
+
+def questions_command(a: argparse.Namespace) -> int:
+    from .questions import main_questions
+
+    return main_questions(a.seed, a.variants, a.out)

@@ -43,7 +43,7 @@ def train_model(steps, seed):
     @torch.no_grad()
     def draw(y, scale, seed):
         guided = extrapolate(given(denoiser, y=y), given(denoiser, y=None), scale)
-        times = uniform_times(12)
+        times = uniform_times(9)
         return last(sample(ddim_step, guided, start(cosine, times[0], (len(y), 1, 28, 28), torch.Generator().manual_seed(seed)), times))
 
     return draw
@@ -58,7 +58,7 @@ def train_model(steps, seed):
     @torch.no_grad()
     def draw(y, scale, seed):
         guided = extrapolate(given(denoiser, y=y), given(denoiser, y=None), scale)
-        times = uniform_times(12)
+        times = uniform_times(9)
         return last(sample(dpm_solver_2m(), guided, start(flow, times[0], (len(y), 1, 28, 28), torch.Generator().manual_seed(seed)), times))
 
     return draw
@@ -73,7 +73,7 @@ def train_model(steps, seed):
     @torch.no_grad()
     def draw(y, scale, seed):
         told, untold = given(denoiser, y=y), given(denoiser, y=None)
-        times = uniform_times(14)
+        times = uniform_times(10)
         x = start(cosine, times[0], (len(y), 1, 28, 28), torch.Generator().manual_seed(seed))
         return last(sample(dpm_solver_2m(), extrapolate(told, untold, scale), x, times)).clamp(-1, 1)
 

@@ -3,7 +3,6 @@ for path, ax in zip(states.values(), axes[0]):
     drawn = plots.plotted(ax)
     shares = [len(drawn[name]) / 2_000 for name in "ABC"]
     check("shares of A, B, C, drawn", shares, abc.weights, rtol=0, atol=4 * 0.5 / 2_000**0.5)
-check_between("no fresh noise: neighbours that end together", agree[0], 0.98, 1)
 below = plots.plotted(axes[1, 1])
 for k, name in enumerate("ABC"):
     check("the drawn ends are near their mean", below[name].mean(0), abc.means[k], rtol=0, atol=0.05)
@@ -133,6 +132,9 @@ stages = [sorted_share(noisy_paths[k], noisy_paths[-1]) for k in (0, 80, 120, 15
 check_between("with fresh noise, until t = 0.6", stages[:2], 0.32, 0.45)
 check_between("at t = 0.4", stages[2], 0.4, 0.6)
 check_between("at t = 0.1", stages[4], 0.95, 1)
+x, own = noise(1_500, 2, seed=14), of_mixture(*abc, linear_beta)
+late = [x, *sample(partial(family_step, eta=2.0), own, x, uniform_times(100), generator=seeded(15))]
+check_between("eta = 2, at t = 0.4 and 0.25", [sorted_share(late[k], late[-1]) for k in (60, 75)], 0.3, 0.65)
 drawn = plots.plotted(my_map(0.7, 0.0, 1.0).axes[0])
 check("A's share of the noise", len(drawn["A"]) / 1_500, 0.7, rtol=0, atol=4 * 0.5 / 1_500**0.5)
 assert len(plots.plotted(my_map(0.05, 2.0, 0.0).axes[0])["C"]) > 700

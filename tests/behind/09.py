@@ -197,6 +197,7 @@ seen, other = (
 )
 check_that("up to 25 Heun is worse than DDIM", [seen["Heun"][n] > 1.1 * seen["DDIM"][n] for n in budgets[:6]])
 check_that("from 33 on it is better", [seen["Heun"][n] < 0.9 * seen["DDIM"][n] for n in budgets[6:]])
+check_that("2M overtakes DDIM at 17", [(seen["2M"][n] < seen["DDIM"][n]) == (n >= 17) for n in budgets])
 check_that("2M is better than Heun everywhere", [seen["2M"][n] < seen["Heun"][n] for n in budgets])
 check(
     "NFE 7, DDIM: rho = 7 over equal angles", other["DDIM, rho = 7"][7] / other["DDIM, equal angles"][7], 4.5, rtol=0.05
@@ -223,11 +224,16 @@ from minidiff.course import check_between, check_that
 
 inside = {}
 for name in ("DDIM", "Heun"):
-    for nfe in (5, 9, 17):
+    for nfe in (5, 9, 13, 17):
         reached = draw(name, nfe, blobs, begin[:250], karras)
         inside[name, nfe] = (reached.abs().amax(1) < 2.2).double().mean()
 check_between("Heun at 5 and 9: share in sight", [inside["Heun", 5], inside["Heun", 9]], 0, 0.25)
 check("at 17, and DDIM: all in sight", [inside["Heun", 17], inside["DDIM", 5], inside["DDIM", 17]], 1, rtol=0.01)
+check_between("Heun at 13: more than half in sight", inside["Heun", 13], 0.5, 1)
+at_nine = {name: [error(name, 9, partial(karras, rho=rho)) for rho in rhos] for name in names}
+check_that("at 9 Heun is 1 off and more", [off >= 1 for off in at_nine["Heun"]])
+check_that("at 9 DDIM comes nearest", min(at_nine["DDIM"]) == min(min(row) for row in at_nine.values()))
+check("at 9, DDIM from rho = 7 up", at_nine["DDIM"][5:], 0.13, rtol=0.05)
 ax = trial("2M", 17, 3.0).axes[0]
 drawn = draw("2M", 17, blobs, begin[:250], partial(karras, rho=3.0))
 seen = [part[part.abs().amax(1) < 2.2] for part in (torch.from_numpy(plots.plotted(ax)["samples"]).double(), drawn)]
@@ -289,7 +295,7 @@ from minidiff.losses import lognormal
 logits = torch.logit(lognormal(flow, 0.0, 1.0)(10_000, torch.Generator().manual_seed(0)).double())
 check("logit t on flow for ln r ~ N(0, 1): mean, spread", [logits.mean(), logits.std()], [0, 1], rtol=0, atol=0.01)
 tops = [r[row.argmax()].log() for row in plots.plotted(ax).values()]
-check("tops of the bells, in ln r", tops, [-0.5, 0.293, 0.0], rtol=0, atol=0.04)
+check("tops of the bells, in ln r", tops, [-0.5, 0.0, 0.293], rtol=0, atol=0.04)
 t = torch.linspace(0.01, 0.99, 99, dtype=f64)
 ratio = t / (1 - t)
 check_between("the weight on F of the plain error of eps - x0", ratio**2 / (1 + ratio**2) / t**2, 1, 2)

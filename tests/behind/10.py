@@ -118,7 +118,6 @@ for name, row in plots.plotted(ax).items():
 # %% nets
 from minidiff import denoising_loss
 
-check_between("random pairs, trained: distance after one step", first["random pairs, trained"], 0.8, 1.05)
 misses = [bill(net, x0.float(), x1.float())[2] for net in (nets["random pairs, trained"], exact)]
 check_between("crossing: what training leaves, over what it must leave", misses[0] / misses[1], 0.98, 1.1)
 

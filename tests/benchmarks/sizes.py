@@ -12,6 +12,8 @@ turns     answers that `attempt` asks for; in a notebook that still has solution
 minutes   words / 180 + lines / 5 + 5 for each turn, rounded to five
 seconds   of `minidiff notebooks run`, imports and the start of the kernel included, as times.json beside this file has
           them, with the machine; rounded to five where they are told. A copy is run: no output changes.
+
+The five questions at the end of a notebook, a heading and a cell, are not counted.
 """
 
 import argparse
@@ -36,6 +38,7 @@ from tests.turns import attempts
 ROOT = Path(__file__).parents[2]
 README, TIMES = ROOT / "README.md", Path(__file__).with_name("times.json")
 LIMITS = {"words": 2600, "lines": 280, "cells": 32}  # of a notebook of the main route
+QUIZ = ("quiz-head", "quiz")  # ids of the five questions' cells
 FOLDED = re.compile(r"<details>.*?</details>|^```.*?^```|\$\$.*?\$\$", re.S | re.M)
 INLINE = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>|https?://\S+")
 HEAD = re.compile(r"(\*\*Time(?::\*\*|\*\* \|) ).*?\bCPU cores?\b", re.S)
@@ -56,6 +59,7 @@ class Size(NamedTuple):
 
 def size(cells: list) -> Size:
     """How large a notebook is, by its cells."""
+    cells = [cell for cell in cells if cell.get("id") not in QUIZ]
     prose = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     words = re.findall(r"\w[\w'.,-]*", INLINE.sub(" ", FOLDED.sub(" ", prose)))
     code = [cell for cell in cells if cell.cell_type == "code"]

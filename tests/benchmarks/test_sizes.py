@@ -73,6 +73,8 @@ def test_words_lines_and_turns_are_counted_by_hand_in_a_small_notebook():
         new_code_cell("attempt = 1", outputs=[film]),
     ]
     assert sizes.size(cells) == sizes.Size(words=12, lines=4, cells=2, figures=2, turns=3)
+    asked = [new_markdown_cell("## Five questions", id="quiz-head"), new_code_cell('quiz("07")', id="quiz")]
+    assert sizes.size(cells + asked) == sizes.size(cells)  # two cells that every notebook has
 
 
 def test_minutes_follow_the_formula_rounded_to_five():

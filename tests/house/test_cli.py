@@ -299,7 +299,10 @@ def test_help_and_version(capsys):
     for arguments in (
         ["--help"],
         ["--version"],
-        *([name, "--help"] for name in ("lab", "sample", "edit", "train", "judge", "card", "doctor", "notebooks")),
+        *(
+            [name, "--help"]
+            for name in ("lab", "sample", "edit", "train", "judge", "card", "doctor", "notebooks", "questions")
+        ),
     ):
         assert run(*arguments) == 0
         said = capsys.readouterr().out

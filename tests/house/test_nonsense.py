@@ -19,6 +19,7 @@ from torch import Tensor, nn
 import minidiff
 from minidiff import conditions, course, data, engine, estimates, evaluation, losses, networks, notation, schedules
 from minidiff.course.live import Lever, live
+from minidiff.course.multiple_choice import Quiz, questions
 from minidiff.evaluation import metrics
 from minidiff.show import pad, pixels, plots, widgets
 from minidiff.show import samples as shown
@@ -193,6 +194,9 @@ CALLS = {  # name -> function, and its arguments
     "snr_rate": (losses.snr_rate, ON_COSINE | ONE_T),
     "uniform_angle": (after(losses.uniform_angle, 5, seed()), ON_COSINE),
     "lognormal": (after(losses.lognormal, 5, seed()), ON_COSINE | {"mean": number(-0.5), "std": number(1.2)}),
+    "diagnose": (minidiff.diagnose, {"points": numbers(torch.randn(120, 2)), "schedule": maybe(schedule, cosine)}
+                 | {"step": maybe(step, minidiff.ddim_step), "loss": maybe(kind("network"), minidiff.denoising_loss)}
+                 | {"denoiser": maybe(kind("network"), EXACT), "seed": whole(0)}),
     # samplers
     "sample": (lambda **given: minidiff.last(minidiff.sample(**given)), {"step": step(minidiff.ddim_step)}
                | {"denoiser": denoiser(EXACT), "x": samples(X), "times": times(TIMES)} | RANDOM),
@@ -412,6 +416,9 @@ CALLS = {  # name -> function, and its arguments
     "check_that": (course.check_that, {"name": text("a"), "condition": kind("True", AssertionError)(True)}),
     "attempt": (course.attempt, {"check": function(lambda answer: None), "mine": anything(abs)}
                 | {"otherwise": anything(abs)}),
+    "quiz": (course.quiz, {"name": name("07")}),
+    "Quiz": (Quiz, {"name": name("07")}),
+    "questions": (questions, {"name": name("07")}),
 }  # fmt: skip
 ABSENT = {
     "cifar10": [data.DataError],
@@ -423,6 +430,8 @@ EXEMPT = {
     "Estimate": "holds what it is given",
     "Operator": "holds what it is given",
     "Scene": "holds what it is given, and render looks at it",
+    "Choice": "holds what it is given",
+    "Question": "holds what it is given",
     "Thing": "holds what it is given, and render looks at it",
     "Panel": "is matplotlib's, and made by panels",
     "nulls_of": "asks anything for what it declares",
@@ -438,6 +447,7 @@ OPEN = (
     "show.widgets",
     "show.pad",
     "course.live",
+    "course.multiple_choice",
 )  # modules without a list
 
 

@@ -49,7 +49,8 @@ def away(wheel, tmp_path_factory):
 
 def test_the_wheel_holds_every_room(wheel):
     packed = set(zipfile.ZipFile(wheel).namelist())
-    files = [path for kind in ("*.py", "*.json", "*.js") for path in (ROOT / "minidiff").rglob(kind)]
+    kinds = ("*.py", "*.json", "*.js", "course/*.md", "course/quizzes/*.md")
+    files = [path for kind in kinds for path in (ROOT / "minidiff").rglob(kind)]
     wanted = {path.relative_to(ROOT).as_posix() for path in files}
     wanted |= {"minidiff/py.typed", "minidiff/README.md"}
     assert {name for name in packed if not name.startswith("minidiff-")} == wanted

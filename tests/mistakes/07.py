@@ -180,3 +180,15 @@ def drift_out(x, score, f, g, eta):
 # %% drift_out: that is the forward SDE
 def drift_out(x, score, f, g, eta):
     return f * x
+
+# %% drift_out: the square is of eta alone
+def drift_out(x, score, f, g, eta):
+    return f * x - (1 - eta) ** 2 / 2 * g**2 * score
+
+# %% sub_vp: a 2 is missing
+def sub_vp():
+    return 0.625
+
+# %% displaced: the border has four digits
+def displaced():
+    return 0.0901

@@ -95,9 +95,9 @@ class Guard:
         if _beneath(path, self.secret):
             self._refuse("read the tests")
         if writes and path != os.devnull and not _beneath(path, self.folder):
-            self._refuse("change files outside of its folder")
-        if not _beneath(path, self.readable):
-            self._refuse("read files outside of its folder")
+            self._refuse(f"change files outside of its folder, such as {path}")
+        if not _beneath(path, self.readable) and os.path.exists(path):  # what is not there tells nothing
+            self._refuse(f"read files outside of its folder, such as {path}")
 
     def _refuse(self, what: str) -> None:
         self.refused.append(what)

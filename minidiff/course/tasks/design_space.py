@@ -23,6 +23,9 @@ def preconditioning(mine) -> None:
         skip, out, c_in = 1 / total, r / total**0.5, 1 / total**0.5
         refuse_slips(mine(r), (skip, out, c_in), {
             "c_out is still a square: take its root.": (skip, out**2, c_in),
+            "c_out has the right size: of the two roots take the positive one.": (skip, -out, c_in),
+            "r is missing in c_out: that is c_in.": (skip, c_in, c_in),
+            "c_out**2 is (r^4 + r^2) / (1 + r^2)^2: one 1 + r^2 cancels before the root.": (skip, r / total, c_in),
             "c_skip has a root too many: the derivative is linear in c_skip.": (skip**0.5, out, c_in),
             "c_skip is the share of the noise: without noise y is x0, and c_skip should be 1.": (1 - skip, out, c_in),
             "the second wish holds, the third does not: c_out = r grows without end. Set the derivative to 0.":
@@ -57,6 +60,8 @@ def karras(mine) -> None:
             "low and high have changed places: sampling begins in the noise.": among(ramp(final, first) ** rho),
             "these are equal steps in ln r, which is rho to infinity.":
                 among(ramp(math.log(high), math.log(low)).exp()),
+            "the sign of the way is turned: from the root of high to that of low.":
+                among(ramp(first, 2 * first - final) ** rho),
             "each end is raised before the ends are mixed: mix the roots, then raise the mixture.":
                 among((1 - share) ** rho * high + share**rho * low),
         }, "it should be (high_root + share * (low_root - high_root)) ** rho: first high, n-th low.")  # fmt: skip
@@ -82,8 +87,7 @@ def heun(mine) -> None:
         return exact(x, t)
 
     for t, s, shape in ((3.0, 2.0, (3, 2)), (0.5, 0.2, (2, 1, 4, 4))):
-        x, h = t * normal(*shape, seed=0), s - t
-        asked.clear()
+        x, h, asked[:] = t * normal(*shape, seed=0), s - t, []
         got = mine(Denoiser(edm, predict), x, t, s)
         here = exact(x, t).eps
         landed = x + h * here
@@ -92,6 +96,7 @@ def heun(mine) -> None:
             "that is where Euler lands: take the slope there too.": landed,
             "both slopes are added in full: take their mean.": x + h * (here + there),
             "only the second slope is used: take the mean of both.": x + h * there,
+            "only the second slope is halved: take the mean of both.": x + h * (here + there / 2),
             "it starts where Euler landed: the mean slope is followed from x_t.": landed + h / 2 * (here + there),
             "the second evaluation is at x_t: it should be where Euler lands.":
                 x + h / 2 * (here + exact(x, s).eps),
@@ -147,6 +152,7 @@ def shifted(mine) -> None:
     """put mean and standard deviation of ln r in place of the dots."""
     ln3 = math.log(3)
     refuse_slips(mine(), (ln3, 1.0), {
+        "almost: give four digits.": (1.1, 1.0),
         "3 is the factor of r: on ln r it is a summand, ln 3.": (3.0, 1.0),
         "that is before the shift: what is t' / (1 - t')?": (0.0, 1.0),
         "the spread stays: a summand moves a bell and does not widen it.": (ln3, 3.0),
@@ -172,6 +178,7 @@ def min_snr(mine) -> None:
             "that is the weight of eps's error: c_out belongs where r stands.": r**2 * least,
             "the errors are squared: c_out comes twice.": out2.sqrt() * least,
             "c_out squared multiplies: F's error times c_out is x0's.": least / out2,
+            "c_in squared stands where c_out squared belongs.": least / (1 + r**2),
             "SNR is a ratio of variances, 1 / r**2.": out2 * (1 / r).clamp(max=gamma),
             "SNR is upside down: it is large where there is little noise.": out2 * (r**2).clamp(max=gamma),
             "it is the smaller of the two, not the larger.": out2 * snr.clamp(min=gamma),

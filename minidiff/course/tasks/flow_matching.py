@@ -32,6 +32,8 @@ def flow_matching_loss(mine) -> None:
                 off(straight, x1 - straight),
             "the target is multiplied by t: the velocity of a straight line does not depend on the time.":
                 off(straight, share * (x1 - x0)),
+            "x1 - x0 is the way of the whole time, 1: it is not divided by t.": off(straight, (x1 - x0) / share),
+            "the target is x_t itself: take its derivative by t.": off(straight, straight),
             "the noise is added to the whole x0: its share should be 1 - t.": off(x0 + share * x1, x1 - x0),
             "x_t is that of the cosine path: here the shares are 1 - t and t.":
                 off(torch.cos(torch.pi / 2 * share) * x0 + torch.sin(torch.pi / 2 * share) * x1, x1 - x0),
@@ -60,6 +62,7 @@ def two_ends(mine) -> None:
             "the signs are turned: v points from data to noise, so x0 lies back along it.":
                 (x + t * v, x - (1 - t) * v),
             "x0 is right, but x1 is not: from t to 1 the time left is 1 - t.": (x0, x + t * v),
+            "x0 is right, but x1 is too far: from t to 1 it is the time 1 - t, not 1.": (x0, x + v),
             "x0 is right, but x1 lies the other way: v points towards it.": (x0, x - (1 - t) * v),
             "x1 is right, but x0 is not: from t back to 0 it is the time t.": (x - (1 - t) * v, x1),
             "x1 is right, but x0 lies back along v: its sign is minus.": (x + t * v, x1),
@@ -88,7 +91,9 @@ def couple(mine) -> None:
         cost = torch.cdist(x0, x1).square()
         found = mine(x0.clone(), x1.clone())
         shapes = isinstance(found, (tuple, list)) and [getattr(part, "shape", None) for part in found]
-        assert shapes == [x0.shape, x1.shape], "it should return x0 and x1, both (n, D), in the order of the pairs."
+        assert shapes == [x0.shape, x1.shape], (
+            "it should return x0 and x1, both (n, D), in the order of the pairs; cost is (n, n), each x0 with each x1."
+        )
         for got, points in zip(found, (x0, x1), strict=True):
             whole = torch.equal(_sorted(got.double()), _sorted(points))
             assert whole, "a point is missing or used twice: each should be in exactly one pair."
@@ -96,7 +101,7 @@ def couple(mine) -> None:
         order = lambda k, x0=x0, x1=x1: _sorted(torch.cat([x0, x1[k]], 1))
         refuse_slips(_sorted(torch.cat(list(found), 1).double()), order(best[0]), {
             "these are the pairs as they came: return x0[rows] and x1[columns].": order(slice(None)),
-            "these are the dearest pairs: a distance is a cost, its sign is plus.": order(best[1]),
+            "these are the dearest pairs: the sign of the cost is turned.": order(best[1]),
             "the price of a pair is the square of its distance, not the distance.": order(best[2]),
             "rows belong to x0 and columns to x1: there they have changed places.": order(best[0].argsort()),
         }, "another pairing has a smaller sum of squared distances.")  # fmt: skip
@@ -141,6 +146,7 @@ def average_velocity(mine) -> None:
             "that is the way: divide it by the time t - s.": x * (1 - r_s / r_t),
             "r_s / r_t is upside down.": x * (1 - r_t / r_s) / (t - s),
             "r is a root: these are variances.": x * (1 - (r_s / r_t) ** 2) / (t - s),
+            "x_s is x_t r_s / r_t: the way is x_t less that.": x * (r_t - r_s) / (t - s),
             "that is v at time t, of the first instant only.": v,
             "that is where the sample arrives, x_s: the velocity is the way over the time.": x * r_s / r_t,
             "std stands in r where its square belongs.":

@@ -24,6 +24,7 @@ def share_below(mixture: Mixture, x: Tensor) -> Tensor:
 
 def quantile(mixture: Mixture, u: Tensor) -> Tensor:
     """The x below which lies the share u, each (n,), within [-12, 12]: F, turned round by bisection."""
+    assert isinstance(mixture, Mixture), "quantile wants the mixture first, and then the share."
     low, high = torch.full_like(u, -12.0), torch.full_like(u, 12.0)
     for _ in range(60):
         middle = (low + high) / 2
@@ -47,6 +48,8 @@ def drift(mine) -> None:
                 f * x - (1 - square) * half,
             "only the part for the noise is there: the ODE's own half is missing.": f * x - square * half,
             "eta stands where its square belongs.": f * x - (1 + eta) * half,
+            "the square is of eta alone: 1 + eta^2, not (1 + eta)^2.": f * x - (1 + eta) ** 2 * half,
+            "the half belongs to both parts, the ODE's and the one for the noise.": f * x - (1 + 2 * square) * half,
             "g stands where its square belongs.": f * x - (1 + square) * half / g,
             "f multiplies x: it stands alone.": f - (1 + square) * half,
             "f x is missing: the path's own part of the drift.": -(1 + square) * half,
@@ -71,15 +74,18 @@ def family_step(mine) -> None:
         got = mine(_answering(path, x0, eps, asked), x_t, t, s, eta=eta, generator=torch.Generator().manual_seed(5))
         assert asked[-1] == t, "the denoiser should be asked at t, where x_t is."
         (f, g), sigma, root = drift_and_diffusion(path, t), evaluate(path, t)[1], math.sqrt(t - s)
-        moved, up, bare = (x_t - root**2 * our_drift(x_t, c * eps, f, g, eta) for c in (-1 / sigma, 1 / sigma, -1))
+        factors = (-1 / sigma, 1 / sigma, -1, -1 / sigma**2)
+        moved, up, bare, twice = (x_t - root**2 * our_drift(x_t, c * eps, f, g, eta) for c in factors)
         fresh = eta * g * root * z
         refuse_slips(got, moved + fresh, {
             "the sign of the score is turned: it is -eps over sigma.": up + fresh,
             "sigma is missing: the score is -eps over sigma.": bare + fresh,
+            "the score is -eps over sigma, not over its square.": twice + fresh,
             "dt = s - t is negative already: add dt times the drift.": 2 * x_t - moved + fresh,
             "the drift is a velocity: multiply it by dt.": x_t - (moved - x_t) / root**2 + fresh,
             "the drift is there without x_t: a step starts from where x is.": moved - x_t + fresh,
             "the noise has variance |dt|: it is multiplied by the root of t - s.": moved + root * fresh,
+            "the time is missing in the noise: dw is z times the root of t - s.": moved + eta * g * z,
             "eta is missing in the noise.": moved + g * root * z,
             "g is missing in the noise.": moved + eta * root * z,
             "the fresh noise is missing.": moved,
@@ -159,6 +165,8 @@ def langevin_move(mine) -> None:
             "the root is of 2 d, not of d alone.": x + d * score + 2 * math.sqrt(d) * z,
             "no noise: every sample would climb to the nearest peak.": x + d * score,
             "no score: the cloud would spread without end.": x + noise,
+            "that is a move of half the size: d multiplies the whole score.": x + d / 2 * score + math.sqrt(d) * z,
+            "the noise has variance 2 d: multiply z by the root of that, not by d.": x + d * score + d * z,
             "the score is multiplied by d, not by 2 d: the 2 belongs to the noise.": x + 2 * d * score + noise,
             "the score is multiplied by d.": x + score + noise,
             "x is missing: a move starts from where x is.": d * score + noise,
@@ -181,9 +189,9 @@ def sub_vp(mine) -> None:
         "that is VP's: sigma is 1 - alpha^2 here, not its root.": 1.0,
         "that is 2 sigma sigma' alone: f is negative, so that -2 f sigma^2 adds to it.": 0.5,
         "2 sigma sigma' is missing, or -2 f sigma^2 has the wrong sign: f is -b/2.": 0.25,
+        "a 2 is missing: -2 f sigma^2 is b sigma^2.": 0.625,
         "that is g over the root of b: g^2 over b is asked for.": 0.75**0.5,
         "that is for alpha = 1/2: it is alpha^2 that is 1/2.": 1 - 0.5**4,
-        "it should be positive: sigma grows, since alpha falls.": -0.75,
     }, "sigma' = b alpha^2; put it, sigma = 1 - alpha^2 and f = -b/2 into the box.")  # fmt: skip
 
 
@@ -206,6 +214,8 @@ def drift_out(mine) -> None:
             "that is the ODE, whatever eta is: eta g dw spreads the density too.": f * x - half,
             "that is the forward SDE, whatever eta is: with less noise the flow has to spread.": f * x,
             "eta stands where its square belongs.": f * x - (1 - eta) * half,
+            "the square is of eta alone: 1 - eta^2, not (1 - eta)^2.": f * x - (1 - eta) ** 2 * half,
+            "that is the part the noise does: the flow does the rest, 1 - eta^2.": f * x - square * half,
         }, "at eta = 1 it should be f x, and at eta = 0 the drift of the ODE.")  # fmt: skip
 
 
@@ -229,6 +239,7 @@ def displaced(mine) -> None:
         "half a standard deviation is no half of the share: go back to the border, -0.84.": 0.1,
         "that is the border itself: how much of the noise lies below it?": -0.8416 - 0.5,
         "almost: give three digits.": 0.09,
+        "almost: the border has four digits, -0.8416.": below(-0.84 - 0.5),
     }, "the share of N(0.5, 1) that lies below the border, -0.8416.")  # fmt: skip
 
 
