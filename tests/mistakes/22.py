@@ -47,9 +47,9 @@ def bound(bits, masked, sigma, slope):
 def bound(bits, masked, sigma, slope):
     return ((bits * masked).sum(1) / sigma).mean()
 
-# %% bound: for one letter
+# %% bound: times 1 / sigma, is no bound
 def bound(bits, masked, sigma, slope):
-    return (slope / sigma * (bits * masked).mean(1)).mean()
+    return masked.shape[1] * ((bits * masked).sum(1) / masked.sum(1).clamp_min(1) / sigma).mean()
 
 # %% failing: agree by luck
 def failing():

@@ -92,6 +92,8 @@ def bound(mine) -> None:
                 places * mean.mean(),
             "the mean over a word's masks has a weight hidden in it already: take the sum.":
                 (slope / sigma * places * mean).mean(),
+            "the mean over a word's masks, times 1 / sigma, is no bound: take the sum, times slope / sigma.":
+                places * (mean / sigma).mean(),
             "letters that can be seen count too: multiply the bits by masked.": (slope / sigma * bits.sum(1)).mean(),
             "the slope is missing: a schedule that masks faster passes fewer times there.": (each / sigma).mean(),
             "the weight is missing: times slope / sigma, a word at a time.": each.mean(),
