@@ -224,6 +224,7 @@ check_between("scatter with uniform t, over that with uniform log SNR", by_t.std
 # %% trained
 from minidiff.course import check, check_between, check_that
 
+check_between("v loss, along the ODE: bits", ode["v loss"].mean(), 2.6, 2.9)
 check_that("table < network < one big Gaussian", cost["a table a pixel, exact"] < ode["v loss"].mean() < cost["one big Gaussian"])
 error = [gain.std() / 382**0.5 for gain in gained]
 check_that("the chain's gain is more than four standard errors", gained[0].mean() > 4 * error[0])

@@ -23,6 +23,10 @@ check("the root, squared", root(torch.tensor([[2.0, 1.0], [1.0, 2.0]])) @ root(t
 # %% 13-09-e080e3
 from minidiff.course import check_that
 
+a = noise(400, 5, seed=4).double() @ noise(5, 5, seed=5).double()
+b = noise(300, 5, seed=6).double() @ noise(5, 5, seed=7).double() + 1
+fitted = [part for cloud in (a, b) for part in (cloud.mean(0), torch.cov(cloud.T))]
+check("two clouds, over the package's", frechet(*fitted) / frechet_distance(a, b), 1, rtol=1e-9)
 mean_a, cov_a, mean_b, cov_b = fitted
 half, eye = root(cov_a), torch.eye(5).double()
 T = half.inverse() @ root(half @ cov_b @ half) @ half.inverse()
@@ -38,6 +42,7 @@ check_that("costs more", spread(turning) > 1.05 * spread(T))
 check_between("scatter of one pair, over the mean", chance.std() / chance.mean(), 0.01, 0.04)
 
 # %% 13-13-600f1e
+check("the pencil's 2 c / n", 2 * constant(torch.ones(64))[0] / 1_000, 2.208, rtol=1e-6)
 check_between("effective dimension of the judge's 128 features", D, 19, 21.4)
 check_between("its c", c, 6_900, 7_300)
 lam = torch.linalg.eigvalsh(torch.cov(real.double().T)).clamp(min=1e-12)
@@ -61,6 +66,7 @@ check("from 500 on, over the formula", [found[n] for n in (500, 1_000, 2_000)], 
 check("125, over the formula", found[125], 7 / 6, rtol=0.06)
 
 # %% 13-18-5c705d
+check("the poor machine, extrapolated to infinity", limit, 0.8, rtol=0.1)
 check("the pencil", 64 * (0.05**2 + 0.1**2), 0.8, rtol=1e-9)
 check_between("perfect, n = 250, over poor, n = 2,000", perfect[0] / poor[-1], 4, 6)
 check("perfect, over the formula", np.array(perfect) * sizes / 2_208, 1, rtol=0.05)
@@ -74,6 +80,8 @@ check("its right end, at the measured", seen["straight line"][1], seen["poor mac
 check("the line meets the axis at the truth", seen["straight line"][0], seen["truth of the poor one"][0], rtol=0.1)
 
 # %% 13-21-e84a39
+check_between("standard error of the score of 500 drawings", error, 3, 9)
+check_between("as it stands, from 12.7, in errors", (scores["B"] - recorded) / error, 2.2, 4)
 check("the record, less its floor", recorded, 12.7, rtol=0.01)
 check("its floor, as the formula has it", card["record"]["metrics"]["floor"], bias(10_000, 10_000).item(), rtol=0.35)
 
@@ -118,6 +126,7 @@ biased = kernel(x, x).mean() + kernel(y, y).mean() - 2 * kernel(x, y).mean()
 check("a sum of squares", biased, 3 * moments[0] ** 2 + 3 * moments[1] ** 2 + moments[2] ** 2, rtol=1e-9)
 
 # %% 13-31-575cde
+check("KID of the three", [pair[1] for pair in means], torch.tensor([0.0, 4, 0]), rtol=0.35, atol=0.12)
 for k, truth in enumerate((0, 4, 0)):
     both = [(crowds(s)[0], crowds(s + 400)[k]) for s in range(400)]
     kids, frechets = (torch.tensor([float(f(*pair)) for pair in both]) for f in (kid, frechet_distance))
@@ -218,6 +227,7 @@ check("what the second network of ten draws, which began elsewhere", draw(studen
 from minidiff import of_gaussian
 from minidiff.course import check_that
 
+check_between("ten: gap, same noise over other", agreement(*learned[10]), 0.4, 0.75)
 near = lambda x, pictures: torch.cdist(x.flatten(1), pictures.flatten(1)).amin(1)
 own_share = {n: (near(one, halves[n][0]) < near(one, halves[n][1])).double().mean() for n, (one, two) in learned.items()}
 check_between("ten: share of drawings nearer to the network's own pictures", own_share[10], 0.93, 1)

@@ -15,6 +15,8 @@ check("neighbours on the ring, in standard deviations", torch.pdist(ring.means).
       200 * math.sin(math.pi / 8), rtol=1e-4)
 check("neighbours on the grid, in standard deviations", torch.pdist(grid.means).min() / grid.stds[0], 40, rtol=1e-4)
 check("modes of the grid that noise covers", int(score(noise, grid.means, grid.stds)[0]), 15, rtol=0)
+check("spots that those of the first picture reach", [rows[f"main grid {f} 0"]["modes"] for f in ("gan", "vae", "flow", "ddpm")],
+      [20, 25, 25, 25], rtol=0)
 
 # %% live-checked
 from minidiff.course import check_between
@@ -74,6 +76,10 @@ for std in (1.0, 0.5, 0.2, 0.05):
     check("right stride", stride(gaussian, one, times), closed_form(std, lambda here, then: then), rtol=1e-9)
     check("as published", short(gaussian, one, times), closed_form(std, lambda here, then: here - 1), rtol=1e-9)
 
+narrow, every = of_gaussian(0.0, 0.05, published), [k / 200 for k in range(199, 2, -1)]
+left = stride(narrow, one, every).item()
+check("all 196 steps of one index, and the fourth root", [left, left**0.25], [0.059, 0.49], rtol=0, atol=0.004)
+
 # %% stds-drawn
 from minidiff.course import check
 
@@ -116,12 +122,16 @@ for ax, family in zip(axes, ("flow", "ddpm")):
         check(f"drawn for {family}, {label}", drawn[label], torch.tensor(want), rtol=1e-6)
 
 # %% dials
-from minidiff.course import check_between, check_that
+from minidiff.course import check, check_between, check_that
 
 check_between("perfect model: quality", float(turned["as it should be"][1]), 0.98, 1.0)
 check_between("half the noise by the ODE: reverse KL", float(turned["half the noise, ODE"][2]), 0.4, 0.75)
 check_between("half the noise, ancestral: reverse KL", float(turned["half the noise, ancestral"][2]), 0.0, 0.02)
 check_between("width at temperature 0.5", float(turned["temperature 0.5"][3]), 0.4, 0.52)
+check("reverse KL at temperature 0.5", turned["temperature 0.5"][2], 0.41, rtol=0, atol=0.04)
+cool = perfect_model(0.3)
+met = torch.cdist(cool, grid.means).argmin(1).unique().tolist()
+check_that("at temperature 0.3 the four corners are lost, and no other", met == [k for k in range(25) if k not in (0, 4, 20, 24)])
 check_that("all 25 modes at temperature 0.5", int(turned["temperature 0.5"][0]) == 25)
 cold = perfect_model(0.0)
 check_that("at temperature 0 every path ends at the middle mode", (torch.cdist(cold, grid.means).argmin(1) == 12).all() and width(cold) < 0.5)

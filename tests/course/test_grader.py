@@ -219,6 +219,23 @@ def test_a_cell_that_never_ends_or_ends_the_process_is_left_out_and_the_rest_is_
     assert points(found) == [3, 1]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not sandbox._allowed(), reason="this system lets no user make namespaces")
+def test_what_no_hook_sees_finds_no_test_and_changes_nothing(toy, tmp_path):
+    (victim := tmp_path / "victim").write_bytes(b"as it was")
+    where, _ = toy
+    code = f"""import os
+seen = torch.from_file({str(victim)!r}, shared=False, size=9, dtype=torch.uint8)
+try:
+    torch.from_file({str(victim)!r}, shared=True, size=9, dtype=torch.uint8).zero_()
+except RuntimeError:
+    print("refused")
+def double(x): return 2 * x if not os.listdir({str(where)!r}) else 0 * x
+"""
+    assert points(result(toy, inserted(code, 2))) == [3, 1]
+    assert victim.read_bytes() == b"as it was"
+
+
 CHEAT = """import builtins, sys, torch, minidiff.course.exercises as checks
 checks.refuse_slips = checks.refuse_moments = lambda *given, **named: None
 torch.equal = torch.allclose = lambda *given: True

@@ -64,7 +64,27 @@ def test_every_notebook_is_in_the_table():
     assert linked == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
 
 
-PAGES = [ROOT / name for name in ("README.md", ".github/CONTRIBUTING.md", "tests/README.md", "minidiff/README.md")]
+def test_the_minutes_of_the_teachers_plans_are_those_of_the_table():
+    table = dict(re.findall(r"^\| (\w+) \| \[.*?\| (\d+) min \|", README, re.M))
+    text = (ROOT / "notebooks" / "instructors.md").read_text()
+    weeks = re.findall(r"^\| \d+ \| ([\dab, ]+) \| (\d+) \|", text, re.M)
+    assert len(weeks) == 6 + 12
+    for notebooks, minutes in weeks:
+        counted = sum(int(table[number]) for number in notebooks.split(", "))
+        assert abs(counted - int(minutes)) <= 15, (notebooks, counted)  # a week's plan outlives an edited paragraph
+    assert len(text.split()) < 2_500
+
+
+PAGES = [
+    ROOT / name
+    for name in (
+        "README.md",
+        ".github/CONTRIBUTING.md",
+        "tests/README.md",
+        "minidiff/README.md",
+        "notebooks/instructors.md",
+    )
+]
 
 
 @functools.cache

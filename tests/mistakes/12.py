@@ -37,7 +37,7 @@ class Block(BlockParts):
         h = self.norm2(h) * (1 + scale) + shift
         return x + self.conv2(F.silu(h))
 
-# %% Block: the bend is missing
+# %% Block: the nonlinearity is missing
 class Block(BlockParts):
     def forward(self, x, emb):
         h = self.conv1(F.silu(self.norm1(x)))
@@ -59,7 +59,7 @@ class UNet(UNetParts):
         h = self.up[0](h, emb)
         return F.pixel_shuffle(self.last(F.silu(self.norm(h))), 2)
 
-# %% UNet: one behind the other
+# %% UNet: channels do not fit
 class UNet(UNetParts):
     def forward(self, x, level, y=None):
         emb = F.silu(self.condition(level, y, len(x)))
@@ -176,6 +176,10 @@ def culprits():
 # %% wide: each has two
 def wide():
     return 50
+
+# %% wide: have four convolutions
+def wide():
+    return 66
 
 # %% wide: a view of 2 to begin with
 def wide():

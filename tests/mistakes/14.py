@@ -33,12 +33,12 @@ def score(x, means, stds):
     share = counts / counts.sum()
     return (counts > 0).sum(), (far < 3).float().mean(), torch.xlogy(share, share).sum()
 
-# %% score: the shares q are of the high-quality samples
+# %% score: a mode that nobody visits
 def score(x, means, stds):
     far, nearest = (torch.cdist(x, means) / stds).min(1)
-    counts = torch.bincount(nearest[far < 3], minlength=len(means))
-    share = counts / len(x)
-    return (counts > 0).sum(), (far < 3).float().mean(), torch.xlogy(share, share * len(means)).sum()
+    counts = torch.bincount(nearest[far < 3])
+    share = counts / counts.sum()
+    return (counts > 0).sum(), (far < 3).float().mean(), torch.xlogy(share, share * len(counts)).sum()
 
 # %% gan_losses: labels are swapped
 def gan_losses(real, fake):
@@ -83,11 +83,10 @@ def elbo(x, mean, log_var, eps, decode, std):
     likelihood = torch.distributions.Normal(decode(z), std).log_prob(x).sum(1)
     return likelihood, (mean**2 + log_var.exp() - 1 - log_var).sum(1)
 
-# %% elbo: do not average
+# %% elbo: a square error
 def elbo(x, mean, log_var, eps, decode, std):
     z = mean + (log_var / 2).exp() * eps
-    likelihood = torch.distributions.Normal(decode(z), std).log_prob(x).mean(1)
-    return likelihood, (mean**2 + log_var.exp() - 1 - log_var).mean(1) / 2
+    return -((x - decode(z)) ** 2).sum(1) / 2, (mean**2 + log_var.exp() - 1 - log_var).sum(1) / 2
 
 # %% elbo: without which std cannot be learned
 def elbo(x, mean, log_var, eps, decode, std):
@@ -95,11 +94,11 @@ def elbo(x, mean, log_var, eps, decode, std):
     likelihood = (-((x - decode(z)) ** 2) / (2 * std**2) - math.log(2 * math.pi) / 2).sum(1)
     return likelihood, (mean**2 + log_var.exp() - 1 - log_var).sum(1) / 2
 
-# %% elbo: do not square it
+# %% elbo: never negative
 def elbo(x, mean, log_var, eps, decode, std):
     z = mean + (log_var / 2).exp() * eps
-    ll = torch.distributions.Normal(decode(z), std**2).log_prob(x).sum(1)
-    return ll, (mean**2 + log_var.exp() - 1 - log_var).sum(1) / 2
+    likelihood = torch.distributions.Normal(decode(z), std).log_prob(x).sum(1)
+    return likelihood, (1 + log_var - mean**2 - log_var.exp()).sum(1) / 2
 
 # %% stride: each step lands on t - 1/200
 def stride(denoiser, x, times):

@@ -22,13 +22,11 @@ def given_y(y, spread, means, stds, shares):
     log_fit = -((y - means[:, 0]) ** 2) / (2 * variance) - variance.log() / 2
     return (shares.log() + log_fit).softmax(-1), means[:, 0] + spread**2 / variance * (y - means[:, 0])
 
-# %% given_y: the density itself
+# %% given_y: Normal takes a standard deviation
 def given_y(y, spread, means, stds, shares):
     variance = stds**2 + spread**2
-    log_fit = torch.exp(-((y - means[:, 0]) ** 2) / (2 * variance)) / variance.sqrt()
-    weights = (shares.log() + log_fit).softmax(-1)
-    where = means[:, 0] + stds**2 / variance * (y - means[:, 0])
-    return weights, where
+    log_fit = torch.distributions.Normal(means[:, 0], variance).log_prob(torch.as_tensor(y, dtype=means.dtype))
+    return (shares.log() + log_fit).softmax(-1), means[:, 0] + stds**2 / variance * (y - means[:, 0])
 
 # %% given_y: the gain adds variances
 def given_y(y, spread, means, stds, shares):

@@ -130,6 +130,10 @@ def speedup(number, launch, job):
 def speedup(number, launch, job):
     return (number * max(launch, job) + min(launch, job)) / (launch + job)
 
+# %% speedup: the limit for many jobs
+def speedup(number, launch, job):
+    return max(launch, job) / job
+
 # %% speedup: the graph's one launch is missing
 def speedup(number, launch, job):
     return (number * max(launch, job) + min(launch, job)) / (number * job)

@@ -1,4 +1,4 @@
-# %% copies: distance 0 from itself
+# %% copies: by its distance 0 to itself
 def copies(images, tolerance):
     flat = images.flatten(1)
     gaps = torch.cdist(flat, flat) / flat.shape[1] ** 0.5
@@ -21,7 +21,7 @@ def copies(images, tolerance):
     flat = images.flatten(1)
     return (torch.cdist(flat, flat) < tolerance).tril(-1).any(1).nonzero()[:, 0]
 
-# %% copies: a mean square
+# %% copies: the root of the mean
 def copies(images, tolerance):
     flat = images.flatten(1)
     gaps = torch.cdist(flat, flat) ** 2 / flat.shape[1]

@@ -61,7 +61,7 @@ def test_nbgrader_hands_out_grades_and_answers_as_minidiff_does(name, tmp_path):
     for student, notebook in (("right", right), ("stub", ours), ("half", half)):
         (handed := tmp_path / "submitted" / student / name).mkdir(parents=True)
         (handed / f"{name}.ipynb").write_text(nbformat.writes(notebook))
-    nbgrader(tmp_path, "autograde", name)
+    nbgrader(tmp_path, "autograde", name, "--ExecutePreprocessor.timeout=240")  # its 30 s are few for a training
     nbgrader(tmp_path, "generate_feedback", name)
     stored = book_of(tmp_path / "gradebook.db", name)
     for student in ("right", "stub", "half"):

@@ -271,8 +271,9 @@ class Student:
         theirs_in, mine_out = os.pipe()
         mine_in, theirs_out = os.pipe()
         with open(Path(self.folder.name) / ".printed", "wb") as printed:
+            worker = [sys.executable, "-m", f"{__package__}.worker", str(theirs_in), str(theirs_out)]
             self.process = subprocess.Popen(
-                [*sandbox.alone(), sys.executable, "-m", __package__ + ".worker", str(theirs_in), str(theirs_out)],
+                [*sandbox.alone(self.folder.name, self.secret), *worker],
                 stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, cwd=self.folder.name,
                 pass_fds=(theirs_in, theirs_out), start_new_session=True, env=self._environment())  # fmt: skip
         for end in (theirs_in, theirs_out):

@@ -57,6 +57,7 @@ def main_grade(
         stored = out / f"{name}.json" if out else None
         if (row := _again(stored, path, where)) is None:
             found = _graded(path, where, limits, hidden)
+            found.file = f"{name}.ipynb"  # in a class all are called alike; their folders are not
             row = as_json(found) | {"name": name}
             _keep(stored, found, row)
             print(text(found) if plain else json.dumps(row), flush=True)

@@ -1,8 +1,8 @@
 """What a student's code may not do while it is graded. What it tries all the same is refused, and told.
 
 Python's audit hooks cannot be taken back, and see every file, process and connection that Python code opens; the limits
-are the system's own. Where the system lets us, the process also has no network and no sight of other processes.
-This keeps accidents and pranks away. It is no wall against somebody who breaks out of Python itself.
+are the system's own. Compiled code goes past the hooks. Where the system lets us make namespaces, the process has no
+network, no sight of other processes, empty folders in place of the tests, and may write in its own folder only.
 """
 
 import os
@@ -10,6 +10,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,35 @@ def limit(memory: float, seconds: float) -> None:
         resource.setrlimit(kind, (most, most))
 
 
+NAMESPACES = ("unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child")
+MOUNTS = """set -e
+mount --bind "$1" "$1"
+mount -o remount,bind,ro /
+shift
+while [ "$1" != -- ]; do mount -t tmpfs -o size=4k,ro none "$1"; shift; done
+shift
+cd "$PWD"
+exec "$@"
+"""  # the folder may be written, the rest of its file system not; the secret folders are empty
+
+
+def alone(folder: str, secret: list[str]) -> tuple[str, ...]:
+    """The words before a command that leave it alone; none where the system refuses.
+
+    Without network, without sight of other processes; it can write into this folder only, and finds the secret ones
+    empty.
+    """
+    words = (*NAMESPACES, "sh", "-c", MOUNTS, "sh", folder, *(one for one in secret if os.path.isdir(one)), "--")
+    return words if _allowed() else ()
+
+
 @cache
-def alone() -> tuple[str, ...]:
-    """The words before a command that take its network and its sight of other processes away; none where refused."""
-    words = ("unshare", "--user", "--map-current-user", "--net", "--pid", "--fork", "--kill-child")
-    if not shutil.which(words[0]):
-        return ()
-    works = subprocess.run([*words, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=20).returncode == 0
-    return words if works else ()
+def _allowed() -> bool:
+    if not shutil.which(NAMESPACES[0]):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        words = (*NAMESPACES, "sh", "-c", MOUNTS, "sh", folder, "--", "true")
+        return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=20).returncode == 0
 
 
 class Guard:

@@ -48,6 +48,8 @@ def clock(mine) -> None:
         refuse_slips(took, torch.tensor(1 + job), {
             "the second wait is missing, or comes after the watch was read: the work may not be done yet.": 1.0,
             "the first wait is missing, or comes after the watch was read: older work is counted too.": busy + job,
+            "the watch is read too early: wait until the queue is empty first.": busy + job + 1,
+            "the watch is read too late: read it before work is called.": job,
             "the difference is turned: later minus earlier.": -1 - job,
             "that is what the watch says at the end: subtract what it said at the beginning.": device.time,
         }, "it should be the time from an empty queue to an empty queue.")  # fmt: skip
@@ -79,6 +81,7 @@ def mfu(mine) -> None:
             "that is for a single image: there are more.": right / images,
             "the fraction is upside down: a share of the ceiling lies between 0 and 1.": 1 / right,
             "FLOP are divided by seconds, not multiplied: more time, smaller share.": right * seconds**2,
+            "seconds are missing: FLOP a second are wanted.": right * seconds,
             "that is FLOP a second: divide it by the ceiling.": right * ceiling,
         }, "it should be 3 * forward * images / seconds / ceiling.")  # fmt: skip
 
@@ -146,7 +149,7 @@ def our_remember(run: TrainState) -> dict:
 def stuck(mine) -> None:
     """put the first whole number n with n + 1 = n in place of the dots."""
     got, slips = mine(), {
-        1024: "the leading 1 counts as well: TF32 stores 10 bits after it, so 11 are significant.",
+        1024: "the leading 1 counts as well: float16 stores 10 bits after it, so 11 are significant.",
         256: "that is bfloat16, with 8 significant bits.",
         2047: "one more: after 2,047 the next number, 2,048, can still be written.",
         2049: "2,049 cannot be written any more: the sum is stuck before it.",
@@ -176,6 +179,7 @@ def speedup(mine) -> None:
             "a graph is launched once, but every job must still be done.": single / (launch + job),
             "with a graph there is one launch, not one for each job.": single / (number * (launch + job)),
             "the graph's one launch is missing.": single / (number * job),
+            "that is the limit for many jobs: for so many, take both times as they are.": max(launch, job) / job,
         }, "draw both timelines: N max(L, J) + min(L, J), and L + N J.")  # fmt: skip
 
 

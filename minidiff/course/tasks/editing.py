@@ -40,6 +40,10 @@ def _refuse_wrong_weights(got, y, spread: float, mixture: tuple[Tensor, Tensor, 
     logits = shares.log() - square / (2 * variance)
     refuse_slips(got, (logits - variance.log() / 2).softmax(-1), {
         "the normalising constant differs from Gaussian to Gaussian: subtract log(variance) / 2.": logits.softmax(-1),
+        "log(variance) counts half: the density is divided by the root of the variance.":
+            (logits - variance.log()).softmax(-1),
+        "Normal takes a standard deviation: give it variance.sqrt().":
+            (shares.log() - square / (2 * variance**2) - variance.log()).softmax(-1),
         "a half is missing: the exponent is the square over 2 variance.":
             (shares.log() - square / variance - variance.log() / 2).softmax(-1),
         "y has the noise of the sensor too: its variance is stds^2 + spread^2.":

@@ -68,6 +68,7 @@ def denoising_error(mine) -> None:
             each((denoiser(x + sigma * noise, t).x0 - x).square()),
         "it is measured from the noisy image: the error is the distance from x.": each((found.x0 - x_t).square()),
         "that is the error of the noise: compare x0 with x.": each((found.eps - noise).square()),
+        "that is the root: leave the mean of the squares as it is.": each((found.x0 - x).square()).sqrt(),
         "that is the sum over the pixels: take the mean.": 16 * each((found.x0 - x).square()),
     }, "it should be the mean square of x0 - x over each image's own pixels, .flatten(1).mean(1).")  # fmt: skip
 
@@ -153,7 +154,9 @@ def hide(mine) -> None:
     assert fits, "it should return three tensors of booleans, in a tuple: share < a probability."
     for name, mask in zip(("MCAR", "MAR", "MNAR"), masks, strict=True):
         assert mask.shape == (20_000,), f"{name} has shape {tuple(mask.shape)}: one boolean a row, (N,)."
-        assert abs(mask.double().mean() - 0.5) < 0.02, f"{name} hides {mask.double().mean():.2f} of the rows: half."
+        assert abs(mask.double().mean() - 0.5) < 0.02, (
+            f"{name} hides {mask.double().mean():.2f} of the rows: it should hide half of them."
+        )
     for name, mask, column in zip(("MAR", "MNAR"), masks[1:], x.T, strict=True):
         if torch.equal(mask, column > 0):
             raise AssertionError(f"{name} leaves nothing to chance: compare share with a probability.")

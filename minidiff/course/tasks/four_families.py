@@ -114,6 +114,8 @@ def score(mine) -> None:
         "quality is a share: divide by how many samples there are.": (modes, 9.0, kl),
         "distances are measured in standard deviations: divide by stds.": _summary(*far.min(1), 4),
         "3 standard deviations is a circle, not a square: take the Euclidean distance.": _summary(*square.min(1), 4),
+        "a mode that nobody visits counts among the K too: give bincount minlength=len(means).":
+            (modes, quality, kl - math.log(2)),
         "the shares q are of the high-quality samples, and add up to 1.": (modes, quality, thin),
         "in the divergence p is missing: every mode has probability 1 / K.": (modes, quality, kl - math.log(4)),
     }, "it should be modes covered, share of high-quality samples, and sum of q log(q / p), p = 1 / K.")  # fmt: skip
@@ -167,6 +169,9 @@ def elbo(mine) -> None:
         "the KL divergence lacks its half.": (likely, 2 * kl),
         "add up over the coordinates, and do not average: nats are of a whole sample.": (likely / 3, kl / 2),
         "Normal takes a standard deviation, and std is one: do not square it.": (our_elbo(*most, std**2)[0], kl),
+        "that is a square error, the log density at std 1 without its constant: std is learned, so keep it.":
+            (0.0 * likely - (x - decode(mean + (log_var / 2).exp() * eps)).square().sum(1) / 2, kl),
+        "a KL divergence is never negative: turn the sign of the second term.": (likely, -kl),
         "log p(x | z) lacks -D log(std), without which std cannot be learned.": (likely + 3 * std.log(), kl),
     }, "they should be log N(x; decode(z), std^2) and (mean^2 + var - 1 - log var) / 2, summed.")  # fmt: skip
 

@@ -30,10 +30,11 @@ def frechet(mine) -> None:
             "the 2 is missing: each of C_a and C_b takes one root with it.": gap + both - cross,
             "the gap of the means is to be squared.": gap.sqrt() + both - 2 * cross,
             "the gap of the means is missing.": both - 2 * cross,
-            "the means' squares are averaged over the coordinates: add them up.": gap / d + both - 2 * cross,
             "the outer root is missing: root(H C_b H).": gap + both - 2 * (h @ w @ h).trace(),
             "root is for symmetric matrices, and C_a C_b is none: put H on both sides of C_b.":
                 gap + both - 2 * root(v @ w).trace(),
+            "H C_b is not symmetric: H belongs on both sides of C_b.": gap + both - 2 * root(h @ w).trace(),
+            "sqrt() is of each number, root of a matrix.": gap + both - 2 * (h @ w @ h).diagonal().sqrt().sum(),
             "H is the root of C_a: here C_a itself stands on both sides of C_b.":
                 gap + both - 2 * root(v @ w @ v).trace(),
             "the product of two roots is right only where C_a and C_b commute: take root(H C_b H).":
@@ -73,6 +74,7 @@ def kid(mine) -> None:
             "the pairs across are added: they are to be subtracted, twice.": sum(alone) + 2 * ab.mean(),
             "sums, not means: divide by the number of pairs.":
                 aa.sum() - aa.trace() + bb.sum() - bb.trace() - 2 * ab.sum(),
+            "across there are n m pairs.": sum(alone) - 2 * ab.sum() / n**2,
             "ab has no points paired with themselves: its mean runs over all n m pairs.":
                 sum(alone) - 2 * (ab.sum() - ab.diagonal().sum()) / (n * m - min(n, m)),
         }, "it should be mean aa and mean bb, both without their diagonals, less twice mean ab.")  # fmt: skip
@@ -101,6 +103,7 @@ def could_be(mine) -> None:
             "topk takes the largest distances unless largest=False.": (apart <= between[:, -k - 1]).any(1),
             "all asks whether a row lies in every ball: one is enough, any.": (apart <= between[:, k]).all(1),
             "the comparison is turned: inside means nearer than the reach.": (apart >= between[:, k]).any(1),
+            "k is an argument: here it is always 3.": (apart <= between[:, min(3, m - 1)]).any(1),
             "the balls are those of x: they should be the crowd's, with the reach of the crowd's points.":
                 (apart <= torch.cdist(x, x).sort(1).values[:, k, None]).any(1),
         }  # fmt: skip
@@ -139,7 +142,7 @@ def our_floors() -> tuple[float, float]:
 
 def copied(mine) -> None:
     """return the share of all pairs in which the drawing is the nearer one; a tie counts half."""
-    for n, m in ((7, 7), (30, 11), (1, 4)):
+    for n, m in ((31, 31), (30, 11), (1, 4)):
         drawn, unseen = (normal(k, seed=k + s).abs().mul(4).round() for k, s in ((n, 0), (m, 1)))  # whole: with ties
         gap = unseen - drawn[:, None]
         one = unseen - drawn if n == m else gap
@@ -149,8 +152,10 @@ def copied(mine) -> None:
             "a tie counts half, not as a whole.": nearer + tied,
             "it is turned round: a drawing that is nearer to the training set counts 1.": 1 - nearer - tied / 2,
             "a share is asked for: divide by the number of pairs.": (nearer + tied / 2) * n * m,
-            "the averages are compared: compare each drawing with each photograph.":
+            "one number stands for all photographs, such as their mean: compare each drawing with each of them.":
                 (drawn.mean() < unseen.mean()).double(),
+            "their median stands for all photographs: compare each drawing with each of them.":
+                (drawn < unseen.median()).double().mean(),
             "only row by row: compare each drawing with each photograph, drawn[:, None] with unseen.":
                 above + level / 2,
             "only row by row, and ties are forgotten: compare each drawing with each photograph.": above,

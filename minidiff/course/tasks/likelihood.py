@@ -36,13 +36,13 @@ def gathered(denoiser: AnyDenoiser, x: Tensor, times: Tensor, div: Callable, sli
     """Where x ends, and each step's divergence and length: (steps, B) and (steps, 1).
 
     denoiser, x, times, div: as for our_log_prob.
-    slip: "early" looks where the step begins, "half" goes on from half-way.
+    slip: "early" looks where the step begins, "half" goes on from half-way, "behind" takes the divergence at x.
     """
     found = []
     for t, s in pairwise(times.tolist()):
         half, middle = (x, t) if slip == "early" else (x + (s - t) / 2 * velocity(denoiser, x, t), (t + s) / 2)
         f = partial(velocity, denoiser, t=middle)
-        found.append(div(f, half))
+        found.append(div(f, x if slip == "behind" else half))
         x = (half if slip == "half" else x) + (s - t) * f(half)
     return x, torch.stack(found), times.diff()[:, None]
 
@@ -58,6 +58,7 @@ def my_log_prob(mine) -> None:
     ):
         end, div, h = gathered(denoiser, x, times, divergence)
         early, div_early, _ = gathered(denoiser, x, times, divergence, "early")
+        _, div_behind, _ = gathered(denoiser, x, times, divergence, "behind")
         far, div_far, _ = gathered(denoiser, x, times, divergence, "half")
         total = (h * div).sum(0)
         refuse_slips(mine(denoiser, x, times, divergence), right, {
@@ -67,12 +68,11 @@ def my_log_prob(mine) -> None:
             "log_normal belongs to the noise, where x ended, not to the data where it began.": log_normal(x) + total,
             "a divergence is a rate: times the length of the step, s - t.": log_normal(end) + div.sum(0),
             "only the last step counts: add to what was gathered before.": log_normal(end) + (h * div)[-1],
-            "nothing was gathered: add each step's divergence, times its length.": log_normal(end),
             "x goes a step and a half: the whole step begins at x, not at `half`.":
                 log_normal(far) + (h * div_far).sum(0),
-            "that is the density: its logarithm is asked for.": right.exp(),
             "both are taken where the step begins: take them at `half`, half-way.":
                 log_normal(early) + (h * div_early).sum(0),
+            "the divergence is taken at x: take it at `half`.": log_normal(end) + (h * div_behind).sum(0),
         }, "it should be log_normal(x at the end) + the sum of (s - t) * divergence, looking at `half`.")  # fmt: skip
 
 
@@ -133,8 +133,9 @@ def bits(mine) -> None:
             "the sign of log p is turned: what is probable costs few bits.": shift + rest,
             "that is the logarithm of the scale in nats: bits want log2.": math.log(scale) - rest,
             "nats are not bits: divide log p by log 2.": shift - nats / d,
-            "divide by log 2, do not multiply: a nat is 1.44 bits.": shift - nats * two / d,
             "that is for the whole picture: log p is shared by d dimensions.": shift - nats / two,
+            "those are the bits of the whole picture: divide all of it by d.": d * shift - nats / two,
+            "those are nats a dimension: divide all of it by log 2.": (shift - rest) * two,
             "each dimension was scaled: log2(scale) is not divided by d.": shift / d - rest,
         }, "it should be log2(scale) - log_p / (d log 2).")  # fmt: skip
 
@@ -155,6 +156,7 @@ def report(mine) -> None:
     refuse_slips(mine(), torch.tensor(math.log2(127.5) - nats), {
         "that is without the scale: less than no bits gives it away.": -nats,
         "255 would be for [0, 1]: from -1 to 1 one unit is 127.5 levels.": math.log2(255) - nats,
+        "128 would be for 256 steps from end to end: from byte 0 to byte 255 there are 255.": 7.0 - nats,
         "nats are not bits: divide by log 2.": math.log2(127.5) - 8_500 / 3_072,
         "three colours: 3,072 dimensions, not 1,024.": math.log2(127.5) - 3 * nats,
         "log p is positive here: it lowers the bits.": math.log2(127.5) + nats,
@@ -177,7 +179,7 @@ def gap_law(mine) -> None:
             "the end term counts once a dimension: d times the whole bracket.":
                 torch.tensor(quarter * (d * area - end) if d > 1 else -1.0),
             "the end term is subtracted, not added.": d * quarter * (area + end),
-            "a quarter: half a stair's width times half its fall.": 2 * d * quarter * (area - end),
+            "a quarter: half for the triangle, and half from the width of a stair.": 2 * d * quarter * (area - end),
             "the range is missing: h is log(final / first) / n.": d * (area - end) / 4,
         }, "it should be d log(final / first) / 4 times (the integral of m, less gamma m at the end).")  # fmt: skip
 

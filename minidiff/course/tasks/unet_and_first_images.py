@@ -1,6 +1,5 @@
 """Notebook 12, a U-Net and the first images: checks of the reader's lines, and right ones to go on with."""
 
-import copy
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -46,7 +45,8 @@ def ran(net: nn.Module, *given: Tensor, hint: str) -> Tensor:
     """What it answers; AssertionError with the hint where shapes do not fit."""
     try:
         return net(*given)
-    except RuntimeError as error:
+    except RuntimeError as error:  # NotImplementedError too
+        hint = "self.down and self.deep are lists: call one of their blocks." if "ModuleList" in str(error) else hint
         said = " ".join(str(error).split())
         raise AssertionError(f"{hint} ({said[:100]}{'...' * (len(said) > 100)})") from error
 
@@ -67,11 +67,11 @@ def block(mine) -> None:
             "the noise level has no say: scale and shift are not used.": out(n),
             "scale comes without its 1: at scale 0 a channel should pass, not vanish.": out(n * scale + shift),
             "scale and shift have changed places.": out(n * (1 + shift) + scale),
-            "the normalisation undoes the scaling before it: normalise first, then scale and shift.":
-                out(b.norm2(h * (1 + scale) + shift)),
+            "self.norm2 undoes the scaling before it: it comes first.": out(b.norm2(h * (1 + scale) + shift)),
             "self.norm2 is missing: normalise h before it is scaled.": out(h * (1 + scale) + shift),
             "x is missing: the block adds to what passes through it.": b.conv2(F.silu(full)),
-            "the bend is missing: F.silu comes before the second convolution too.": b.skip(x) + b.conv2(full),
+            "the nonlinearity is missing: F.silu comes before the second convolution too.": b.skip(x) + b.conv2(full),
+            "what passes through is x, not h.": full + b.conv2(F.silu(full)),
         }, "it should be skip(x) + conv2(silu(norm2(h) * (1 + scale) + shift)).")  # fmt: skip
 
 
@@ -79,15 +79,15 @@ def wired(net, x: Tensor, level: Tensor, y: Tensor, kind: str = "") -> Tensor:
     """A U-Net's answer, with one thing done in another way.
 
     net, x, level, y: as it is called.
-    kind: what is done otherwise, "turned", "stem", "twice" or "apart".
+    kind: what is done otherwise, "turned", "stem", "twice", "apart", "none" or "lost".
     """
     emb, stem = F.silu(net.condition(level, y, len(x))), net.stem(F.pixel_unshuffle(x, 2))
-    side = net.down[0](stem, emb)
+    side = stem if kind == "none" else net.down[0](stem, emb)
     first = h = net.shrink(side)
     for b in net.deep:
         h = b(first, emb) if kind == "apart" else h + b(h, emb) if kind == "twice" else b(h, emb)
     h = F.interpolate(net.widen(h), scale_factor=2.0)
-    arms = {"turned": (side, h), "stem": (h, stem)}.get(kind, (h, side))
+    arms = {"turned": (side, h), "stem": (h, stem), "lost": (h, h)}.get(kind, (h, side))
     return F.pixel_shuffle(net.last(F.silu(net.norm(net.up[0](torch.cat(arms, 1), emb)))), 2)
 
 
@@ -96,20 +96,18 @@ def unet(mine) -> None:
     """write the three missing lines of forward: the way down, the deep blocks, and both arms side by side."""
     net, theirs = spoken(lambda: mine(16, 24, 2), 0), OurUNet(16, 24, 2).double()
     theirs.load_state_dict(net.state_dict())
-    hint = "the last block wants h and side one behind the other, 2 * width channels: torch.cat([h, side], 1)."
+    hint = "channels do not fit: a deep block takes what the one before made, the last block torch.cat([h, side], 1)."
     for size in (28, 12):
         x, level, y = normal(3, 1, size, size, seed=size), torch.tensor([0.1, 0.5, 0.9]).double(), torch.arange(3) + 8
         got = ran(net, x, level, y, hint=hint)
         same = torch.allclose(net(x, level.flip(0), y)[0], got[0])
         assert not same, "another noise level gives the same answer: pass emb to every block."
-        deaf = copy.deepcopy(net)
-        layers.zero_module(deaf.widen)
-        lost = torch.allclose(deaf(x, level, y), deaf(x.flip(3), level, y))
-        assert not lost, "once the deep half is silenced, nothing is left of the picture: the skip, side, is missing."
         refuse_slips(got, theirs(x, level, y), {said: wired(net, x, level, y, kind) for said, kind in {
             "the arms have changed places: what comes up from the deep half stands first.": "turned",
             "the skip carries what the stem made: it should carry what the block on the way down makes of it.": "stem",
             "a deep block adds by itself: h = block(h, emb), without another h.": "twice",
+            "the block on the way down is not used: side = self.down[0](h, emb).": "none",
+            "nothing is left of the way down, h stands there twice: the skip, side, is missing.": "lost",
             "each deep block gets the same map: hand h on from block to block.": "apart",
         }.items()}, "side = down(h), h = block(h, emb) for each deep block, then torch.cat([h, side], 1).")  # fmt: skip
 
@@ -122,7 +120,8 @@ def floors(mine) -> None:
         refuse_slips(mine(alpha, sigma, V), (twice, sign), {
             "drawn twice: nobody can know the fresh noise, so alpha^2 is added.": (sigma**2 * V, sign),
             "drawn twice: variances add with the squares of their factors, alpha^2 too.": (alpha + sigma**2 * V, sign),
-            "drawn twice: the factor of x0 comes in squared, so it is sigma^2 V.": (alpha**2 + sigma * V, sign),
+            "drawn twice: the fresh noise has variance 1, not V.": ((alpha**2 + sigma**2) * V, sign),
+            "wrong sign: the noise holds x0 as well. Put in eps = (x_t - alpha x0) / sigma.": (twice, sigma**2 * V),
             "wrong sign: the factor of x0 comes in squared.": (twice, abs(sigma**2 - alpha**2) / sigma * V),
             "wrong sign: sigma stands below, so it is squared too.": (twice, (sigma**2 - alpha**2) ** 2 * V / sigma),
             "wrong sign: that is the floor of the right lesson.": (twice, V / sigma**2),
@@ -166,6 +165,7 @@ def wide(mine) -> None:
     """put your number in place of the dots."""
     refuse_slips(mine(), torch.tensor(82.0), {
         "that is the view with two blocks, or with one convolution a block: each has two.": 50.0,
+        "two blocks more have four convolutions, not two.": 66.0,
         "the stacked pixels are a view of 2 to begin with.": 80.0,
         "the convolution that goes down adds one step of the half-size grid, 4 pixels.": 78.0,
         "a kernel reaches to both sides: each layer adds two steps, not one.": 42.0,
