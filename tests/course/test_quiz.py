@@ -143,6 +143,7 @@ NUMBERS = {  # (notebook, question): the number of the right choice, computed
     ("20", 3): 0.50 - 0.53,
     ("20b", 0): 2 * (100 + 300),
     ("20b", 2): 2 + 0.5 * 4 * 3,
+    ("22", 0): 100 * (0.8 - 0.6) / 0.8,
 }
 
 

@@ -112,6 +112,7 @@ TESTS = {  # which test files can tell, the quickest first
     "course.tasks.ideal_denoiser": ("course/turns", "course/exercises"),
     "course.tasks.ddim": ("course/turns",),
     "course.tasks.flow_matching": ("course/turns",),
+    "course.tasks.words": ("course/turns",),
     "course.tasks.sdes_and_odes": ("course/turns",),
     "course.tasks.design_space": ("course/turns",),
     "course.tasks.likelihood": ("course/turns",),
