@@ -25,7 +25,7 @@ def test_right_parts_are_called_right_on_every_schedule(schedule, capsys):
 @pytest.mark.parametrize("step", [
     minidiff.ddpm_step, minidiff.heun_step, minidiff.euler_step, minidiff.dpm_solver_2m(),
     lambda d, x, t, s, *, generator=None: ddim_step(d, x, t, s, eta=0.5 * (s > 0), generator=generator),
-], ids=str)  # fmt: skip
+], ids=["ddpm", "heun", "euler", "2m", "half"])  # fmt: skip
 def test_other_samplers_are_right_too(step):
     assert diagnose(POINTS, step=step) == {"step": ""}
 

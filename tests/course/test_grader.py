@@ -359,7 +359,7 @@ VALUES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES, ids=str)
+@pytest.mark.parametrize("value", VALUES, ids=[f"value{k}" for k in range(len(VALUES))])
 def test_values_cross_as_they_are(pair, value):
     mine, theirs = pair
     got = theirs.unpack(json.loads(json.dumps(mine.pack(value))))
@@ -385,11 +385,14 @@ def test_calls_cross_and_what_is_no_value_stays_and_is_called(pair):
         mine.fetch("nothing")
 
 
-@pytest.mark.parametrize("sent", [
+SENT = [
     b"no json\n", b'{"value": {"tensor": "float32", "shape": [9], "bytes": "AAAA"}}\n', b'{"value": {"evil": 1}}\n',
     b'{"value": {"public": "os"}}\n', b'{"value": {"tensor": "object", "shape": [1], "bytes": ""}}\n', b'{"value": {}}\n',
     b"[" * 100_000 + b"\n",
-])  # fmt: skip
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sent", SENT, ids=[f"sent{k}" for k in range(len(SENT))])
 def test_what_is_no_message_or_value_ends_the_talk(sent):
     (a, b), (c, d) = socket.socketpair(), os.pipe()
     wire = Wire(a.fileno(), d, {}.__getitem__, lambda error: {})
