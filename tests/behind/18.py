@@ -146,3 +146,4 @@ from minidiff.course import check
 once = turn(pair, where * speeds)
 check("lengths are kept", once.norm(dim=-1), pair.norm(dim=-1), rtol=1e-12)
 check("at 0 nothing moves", turn(pair, 0 * where * speeds) - pair, 0, atol=0)
+check("the quickest pair turns a hundred times as far as the slowest", float(speeds[0] / speeds[-1]), 100, rtol=1e-9)

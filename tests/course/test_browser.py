@@ -359,8 +359,9 @@ def test_a_reader_runs_a_notebook_and_moves_its_slider(lab, visit, name, tmp_pat
 
     assert visit.complaints == []
     assert visit.outside == []
-    for path in (lab.course / "notebooks").iterdir():
-        assert path.read_bytes() == (ROOT / "notebooks" / path.name).read_bytes(), "an original was touched"
+    for path in filter(Path.is_file, (lab.course / "notebooks").rglob("*")):
+        original = ROOT / path.relative_to(lab.course)
+        assert path.read_bytes() == original.read_bytes(), "an original was touched"
 
 
 TOYS = """

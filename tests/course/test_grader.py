@@ -282,9 +282,9 @@ def test_a_class_is_graded_by_one_command_which_goes_on_where_it_was(toy, tmp_pa
     assert cli.main(arguments) == 1
     said = capsys.readouterr().out
     assert "toy, ada.ipynb: 4 of 4 points" in said and "eve.ipynb" in said and "see notebook 99" in said
-    rows = list(csv.DictReader((tmp_path / "out" / "grades.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "out" / "grades.csv").read_text().splitlines()))
     assert [(row["name"], float(row["points"])) for row in rows] == [("'=bob", 1.0), ("ada", 4.0), ("eve", 0.0)]
-    board = list(csv.DictReader((tmp_path / "out" / "leaderboard.csv").open()))
+    board = list(csv.DictReader((tmp_path / "out" / "leaderboard.csv").read_text().splitlines()))
     assert [(row["name"], row["score"]) for row in board] == [("'=bob", "9.0"), ("ada", "9.0")]
     stored = json.loads((tmp_path / "out" / "ada.json").read_text())
     assert stored["points"] == 4 and (tmp_path / "out" / "=bob.txt").read_text().count("twice 1 is 2.") == 1
