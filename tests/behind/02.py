@@ -61,6 +61,8 @@ tall = 1 / (2 * math.pi * earlier(0.02)[1].max() ** 2)  # a Gaussian of variance
 check("its variance over beta, at beta = 0.02", tall / 0.02, 1.0, rtol=0.02)
 drawn = [plots.plotted(ax) for ax in axes]
 gap = [abs(d["exact"] - d["Gaussian"]).max() / d["exact"].max() for d in drawn]
+peaks = lambda y: int(((y[1:-1] > y[:-2]) & (y[1:-1] > y[2:])).sum())
+check_that("two answers at beta = 0.45, one peak in what is called Gaussian", (peaks(drawn[0]["exact"]), peaks(drawn[0]["Gaussian"])) == (2, 1))
 check_that("the drawn curves part in the first panel and agree in the last", gap[0] > 0.5 and gap[2] < 0.005)
 check("each drawn density integrates to 1", [d["exact"].sum() * 50 * width for d in drawn], 1.0, rtol=1e-3)
 
