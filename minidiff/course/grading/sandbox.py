@@ -37,7 +37,6 @@ TOLD = {
     **dict.fromkeys(NETWORK, "use the network"),
     **dict.fromkeys(DEEP, "reach below Python"),
 }
-SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/System", "/Library", "/opt/homebrew")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 FILE = 100_000_000  # bytes of a file that may be written, what is printed included
 
@@ -96,7 +95,7 @@ class Guard:
         """
         self.refused: list[str] = []
         self.folder = [os.path.realpath(folder)]
-        python = (*SYSTEM, sys.prefix, sys.base_prefix, *sys.path)
+        python = (os.path.dirname(os.devnull), sys.prefix, sys.base_prefix, *sys.path)
         self.readable = [os.path.realpath(one) for one in (str(folder), *readable, *python)]
         self.secret = [os.path.realpath(one) for one in secret]
 
